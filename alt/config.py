@@ -1,0 +1,49 @@
+"""Settings of a server and the limits that span packages."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Sync = Literal["full", "normal", "off"]
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 8000
+
+# Every account and region shares one set of tables; ARNs need an account all the same.
+ACCOUNT_ID = "000000000000"
+DEFAULT_REGION = "us-east-1"
+
+MAX_REQUEST_BYTES = 16 * 1024 * 1024
+MAX_PAGE_BYTES = 1024 * 1024
+MAX_ITEM_BYTES = 400 * 1024
+# A key's attributes together, where an index has several.
+MAX_HASH_KEY_BYTES = 2_048
+MAX_RANGE_KEY_BYTES = 1_024
+# The items of one partition key with their entries in local indexes, on tables that have such indexes.
+MAX_ITEM_COLLECTION_BYTES = 10 * 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What `alt start` was told. `data_dir` None keeps everything in memory."""
+
+    host: str = DEFAULT_HOST
+    port: int = DEFAULT_PORT
+    data_dir: Path | None = None
+    sync: Sync = "full"
+    item_collection_limit: int = MAX_ITEM_COLLECTION_BYTES
+
+
+def default_data_dir() -> Path:
+    """The platform's own place for an application's data."""
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "alt"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "alt"
+    # The XDG base directory specification says to ignore a relative value.
+    xdg = os.environ.get("XDG_DATA_HOME", "")
+    return (Path(xdg) if os.path.isabs(xdg) else Path.home() / ".local" / "share") / "alt"

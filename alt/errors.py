@@ -1,0 +1,140 @@
+"""The errors of the DynamoDB API: one exception class, one factory per error type.
+
+An `ApiError` is an answer to the client, not a fault of the server. `type` is
+the bare name an SDK dispatches on (`ValidationException`); the qualified name
+put on the wire (`__type`) and the HTTP status follow from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+_DYNAMODB = "com.amazonaws.dynamodb.v20120810#"
+_VALIDATE = "com.amazon.coral.validate#"
+_SERVICE = "com.amazon.coral.service#"
+
+# Types that the service's front end answers, before DynamoDB proper sees the request.
+_PREFIXES = {
+    "ValidationException": _VALIDATE,
+    "SerializationException": _SERVICE,
+    "UnknownOperationException": _SERVICE,
+    "AccessDeniedException": _SERVICE,
+    "UnrecognizedClientException": _SERVICE,
+    "MissingAuthenticationTokenException": _SERVICE,
+    "IncompleteSignatureException": _SERVICE,
+    "InvalidSignatureException": _SERVICE,
+    "ThrottlingException": _SERVICE,
+}
+
+_STATUS = {"InternalServerError": 500, "ServiceUnavailable": 503, "UnknownOperationException": 400}
+
+_CAPITAL_MESSAGE = ("SerializationException", "AccessDeniedException", "TransactionCanceledException")
+
+_ENVELOPE = "1 validation error detected: "
+
+
+class ApiError(Exception):
+    """An error answer: its type, its text, and further members of its body.
+
+    `members` maps a member's name (`Item`, `CancellationReasons`) to its JSON
+    text, so that stored items pass through undecoded.
+    """
+
+    def __init__(
+        self, error_type: str, message: str | None = None, members: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.type = error_type
+        self.message = message
+        self.members = members
+
+    @property
+    def qualified_type(self) -> str:
+        """The `__type` member as it stands on the wire."""
+        return _PREFIXES.get(self.type, _DYNAMODB) + self.type
+
+    @property
+    def status(self) -> int:
+        """The HTTP status code."""
+        return _STATUS.get(self.type, 400)
+
+    @property
+    def message_key(self) -> str:
+        """`message`, which a few types spell `Message`."""
+        return "Message" if self.type in _CAPITAL_MESSAGE else "message"
+
+    def enveloped(self) -> ApiError:
+        """The same problem as Put, Update and DeleteItem word it."""
+        if self.type != "ValidationException" or self.message is None:
+            return self
+        return ApiError(self.type, _ENVELOPE + self.message, self.members)
+
+
+def validation(message: str) -> ApiError:
+    return ApiError("ValidationException", message)
+
+
+def invalid_parameters(problem: str) -> ApiError:
+    """A ValidationException under DynamoDB's most common opening."""
+    return ApiError("ValidationException", "One or more parameter values were invalid: " + problem)
+
+
+def serialization(message: str) -> ApiError:
+    return ApiError("SerializationException", message)
+
+
+def unknown_operation() -> ApiError:
+    return ApiError("UnknownOperationException")
+
+
+def resource_not_found(message: str = "Requested resource not found") -> ApiError:
+    return ApiError("ResourceNotFoundException", message)
+
+
+def table_not_found(table: str) -> ApiError:
+    """As DescribeTable, UpdateTable and DeleteTable word an absent table."""
+    return resource_not_found(f"Requested resource not found: Table: {table} not found")
+
+
+def resource_in_use(message: str) -> ApiError:
+    return ApiError("ResourceInUseException", message)
+
+
+def limit_exceeded(message: str) -> ApiError:
+    return ApiError("LimitExceededException", message)
+
+
+def item_collection_too_large() -> ApiError:
+    return ApiError("ItemCollectionSizeLimitExceededException", "Collection size exceeded.")
+
+
+def condition_failed(item: str | None = None) -> ApiError:
+    """A false condition. `item`: JSON text of the stored item, when it was asked for."""
+    members = None if item is None else {"Item": item}
+    return ApiError("ConditionalCheckFailedException", "The conditional request failed", members)
+
+
+def transaction_cancelled(codes: Sequence[str], reasons: str) -> ApiError:
+    """`codes` in the order of the actions; `reasons`: JSON text of the CancellationReasons."""
+    message = (
+        f"Transaction cancelled, please refer cancellation reasons for specific reasons [{', '.join(codes)}]"
+    )
+    return ApiError("TransactionCanceledException", message, {"CancellationReasons": reasons})
+
+
+def idempotent_parameter_mismatch() -> ApiError:
+    return ApiError(
+        "IdempotentParameterMismatchException",
+        "Request parameters do not match those of the first request with this ClientRequestToken",
+    )
+
+
+def transaction_in_progress() -> ApiError:
+    return ApiError(
+        "TransactionInProgressException",
+        "The transaction with the given request token is already in progress.",
+    )
+
+
+def internal_server_error() -> ApiError:
+    return ApiError("InternalServerError", "The request processing has failed because of an unknown error.")

@@ -1,0 +1,246 @@
+"""Updates carried out on an item.
+
+All operands read the item as it was, whatever the update itself writes, and all
+indexes mean the list as it was: a write beyond its end is appended, in the order of
+the indexes, and elements are removed last. Items share structure and are never
+changed, so the containers on the way to a nested write are copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from alt.errors import ApiError, validation
+from alt.expressions.charge import statement_charge
+from alt.expressions.conditions import read_names
+from alt.expressions.nodes import (
+    Action,
+    Add,
+    Arithmetic,
+    Delete,
+    Elements,
+    Operand,
+    Path,
+    Remove,
+    Set,
+    Value,
+)
+from alt.expressions.paths import lookup
+from alt.expressions.projection import Projection
+from alt.values import numbers
+from alt.values.attribute import check_nesting, normalize
+from alt.values.types import AttributeValue, Item
+
+
+class Update:
+    """Bound `actions` in the order written; their paths are distinct (see `paths.check_distinct`)."""
+
+    __slots__ = ("actions",)
+
+    def __init__(self, actions: Sequence[Action]) -> None:
+        self.actions = tuple(actions)
+
+    def apply(self, item: Item) -> Item:
+        """The item as the update leaves it; an absent item is `{}`.
+
+        Raises ValidationExceptions, bare, for what does not fit this item: an operand
+        that is absent or of another type, a path that leads nowhere, a number out of
+        range, a value nested too deep.
+        """
+        changes = _Changes(item)
+        for action in self.actions:
+            _PERFORM[action.__class__](action, item, changes)
+        return changes.finished()
+
+    def updated(self, item: Item) -> Item:
+        """What UPDATED_OLD answers of the item before the update, and UPDATED_NEW of the one after it.
+
+        That is a projection of the paths written, as recorded: an element set beyond
+        the end of its list is not found at its index and not answered.
+        """
+        return Projection(self.paths).apply(item)
+
+    @property
+    def paths(self) -> tuple[Elements, ...]:
+        """The paths written or removed."""
+        return tuple([action.path.elements for action in self.actions])
+
+    @property
+    def attribute_names(self) -> frozenset[str]:
+        """The top-level attributes written or removed, whole or in part."""
+        return frozenset([str(action.path.elements[0]) for action in self.actions])
+
+    @property
+    def nested_names(self) -> frozenset[str]:
+        """Those written, removed or read with `.` or `[]`; an index key may not be among them."""
+        return read_names(*self.actions, nested=True)
+
+    @property
+    def creates(self) -> bool:
+        """Whether an item comes to be where there is none: REMOVE and DELETE alone leave nothing."""
+        return any(isinstance(action, Set | Add) for action in self.actions)
+
+    @property
+    def charge(self) -> int:
+        """The bytes that UpdateItem holds against the item size limit, whatever the item."""
+        return statement_charge(self.actions)
+
+
+class _Changes:
+    """A copy of an item in the making."""
+
+    __slots__ = ("_appended", "_item", "_opened", "_removed")
+
+    def __init__(self, item: Item) -> None:
+        self._item = item.copy()
+        self._opened: dict[Elements, Any] = {}  # the containers copied so far, by path
+        self._appended: dict[Elements, dict[int, AttributeValue]] = {}
+        self._removed: dict[Elements, list[int]] = {}
+
+    def write(self, path: Elements, value: AttributeValue) -> None:
+        if "M" in value or "L" in value:
+            check_nesting(value, len(path))
+        if len(path) == 1:
+            self._item[path[0]] = value  # type: ignore[index]
+            return
+        container = self._open(path)
+        element: Any = path[-1]
+        if isinstance(container, list) and element >= len(container):
+            self._appended.setdefault(path[:-1], {})[element] = value
+        else:
+            container[element] = value
+
+    def remove(self, path: Elements) -> None:
+        if len(path) == 1:
+            self._item.pop(path[0], None)  # type: ignore[arg-type]
+            return
+        container = self._open(path)
+        element: Any = path[-1]
+        if isinstance(container, dict):
+            container.pop(element, None)
+        elif element < len(container):
+            self._removed.setdefault(path[:-1], []).append(element)
+
+    def _open(self, path: Elements) -> Any:
+        """The container that the last step of a path goes into, and all around it, copied."""
+        container: Any = self._item
+        for length in range(1, len(path)):
+            prefix = path[:length]
+            inner = self._opened.get(prefix)
+            if inner is None:
+                inner = self._opened[prefix] = _copy_inner(container, path[length - 1], path[length])
+            container = inner
+        return container
+
+    def finished(self) -> Item:
+        for path, values in self._appended.items():
+            self._opened[path].extend([values[index] for index in sorted(values)])
+        for path, indexes in self._removed.items():
+            elements = self._opened[path]
+            for index in sorted(indexes, reverse=True):
+                del elements[index]
+        return self._item
+
+
+def _copy_inner(container: Any, element: Any, step: str | int) -> Any:
+    """Puts a copy of the map or list at `element` in its place, ready for `step` into it."""
+    kind = "M" if isinstance(step, str) else "L"
+    if isinstance(container, dict):
+        value = container.get(element)
+    else:
+        value = container[element] if element < len(container) else None
+    if value is None or kind not in value:
+        raise validation("The document path provided in the update expression is invalid for update")
+    inner = value[kind].copy()
+    container[element] = {kind: inner}
+    return inner
+
+
+# Actions
+
+
+def _set(action: Set, item: Item, changes: _Changes) -> None:
+    changes.write(action.path.elements, _value(action.value, item))
+
+
+def _remove(action: Remove, _item: Item, changes: _Changes) -> None:
+    changes.remove(action.path.elements)
+
+
+def _add(action: Any, item: Item, changes: _Changes) -> None:
+    path = action.path.elements
+    given = action.value
+    stored = lookup(item, path)
+    if stored is None:
+        changes.write(path, given.attribute)
+    elif given.type not in stored:
+        raise _incorrect_type()
+    elif given.type == "N":
+        changes.write(path, {"N": numbers.add(stored["N"], given.attribute["N"])})
+    else:
+        members = {*stored[given.type], *given.attribute[given.type]}
+        union: AttributeValue = {given.type: list(members)}
+        normalize(union)  # for the canonical order
+        changes.write(path, union)
+
+
+def _delete(action: Any, item: Item, changes: _Changes) -> None:
+    path = action.path.elements
+    given = action.value
+    stored = lookup(item, path)
+    if stored is not None and given.type not in stored:
+        raise _incorrect_type()
+    members = () if stored is None else stored[given.type]
+    unwanted = set(given.attribute[given.type])
+    left = [member for member in members if member not in unwanted]
+    if left:
+        changes.write(path, {given.type: left})
+    else:
+        changes.remove(path)  # a set is never empty
+
+
+_PERFORM: dict[type, Callable[[Any, Item, _Changes], None]] = {
+    Set: _set,
+    Remove: _remove,
+    Add: _add,
+    Delete: _delete,
+}
+
+
+# Operands
+
+
+def _value(operand: Any, item: Item) -> AttributeValue:
+    kind = operand.__class__
+    if kind is Value:
+        attribute: AttributeValue = operand.attribute
+        return attribute
+    if kind is Path:
+        value = lookup(item, operand.elements)
+        if value is None:
+            raise validation("The provided expression refers to an attribute that does not exist in the item")
+        return value
+    if kind is Arithmetic:
+        left, right = _content("N", operand.left, item), _content("N", operand.right, item)
+        return {"N": _ARITHMETIC[operand.operator](left, right)}
+    first, second = operand.operands
+    if operand.name == "list_append":
+        return {"L": _content("L", first, item) + _content("L", second, item)}
+    value = lookup(item, first.elements)  # if_not_exists
+    return _value(second, item) if value is None else value
+
+
+_ARITHMETIC = {"+": numbers.add, "-": numbers.subtract}
+
+
+def _content(kind: str, operand: Operand, item: Item) -> Any:
+    """What an operand's value holds, which must be of one type."""
+    value = _value(operand, item)
+    if kind not in value:
+        raise _incorrect_type()
+    return value[kind]
+
+
+def _incorrect_type() -> ApiError:
+    return validation("An operand in the update expression has an incorrect data type")

@@ -1,0 +1,153 @@
+"""From a request to its answer: target, body, validation, operation, reply."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any, cast
+
+import ujson
+
+from alt import errors, validation
+from alt.errors import ApiError
+from alt.http import response
+from alt.http.protocol import Answer, Request
+from alt.operations import OPERATIONS, Operation
+from alt.operations.engine import Caller, Engine
+
+_SERVICES = {b"DynamoDB_20120810": "dynamodb", b"DynamoDBStreams_20120810": "dynamodbstreams"}
+_CONTENT_TYPES = (b"application/x-amz-json-1.0", b"application/json")
+_UNKNOWN_OPERATION_XML = b"<UnknownOperationException/>\n"
+
+_log = logging.getLogger(__name__)
+
+
+class Dispatcher:
+    """Answers requests for one engine. `address` is `host:port` as listened on."""
+
+    def __init__(self, engine: Engine, address: str) -> None:
+        self._engine = engine
+        self._address = address
+        # Raw X-Amz-Target values, filled as they are first used.
+        self._targets: dict[bytes, tuple[Callable[[Any], None], Operation]] = {}
+
+    def answer(self, request: Request) -> Answer:
+        if request.method != b"POST":
+            return self._answer_plain(request)
+        headers = request.headers
+        content_type = headers.get(b"content-type", b"").split(b";", 1)[0].strip()
+        if content_type not in _CONTENT_TYPES:
+            return self._render(
+                request, _UNKNOWN_OPERATION_XML, status=404, content_type=b"application/xml; charset=utf-8"
+            )
+        try:
+            check, operation = self._target(headers.get(b"x-amz-target", b""))
+            parameters = _parse(request.body)
+            check(parameters)
+            reply = operation(
+                self._engine, parameters, Caller(headers.get(b"authorization"), headers.get(b"host"))
+            )
+        except ApiError as error:
+            return self._render_error(request, error)
+        except Exception:
+            return self._render_fault(request)
+        if type(reply) is bytes:
+            return self._render(request, reply)
+        return self._answer_later(request, cast("asyncio.Future[bytes]", reply))
+
+    def refuse(self, status: int, reason: str) -> bytes:
+        """The answer to what is not a readable request; the connection closes after it."""
+        return response.render(reason.encode() + b"\n", status=status, content_type=response.TEXT, close=True)
+
+    def _answer_later(self, request: Request, reply: asyncio.Future[bytes]) -> asyncio.Future[bytes]:
+        answer: asyncio.Future[bytes] = reply.get_loop().create_future()
+
+        def done(reply: asyncio.Future[bytes]) -> None:
+            try:
+                rendered = self._render(request, reply.result())
+            except ApiError as error:
+                rendered = self._render_error(request, error)
+            except Exception:
+                rendered = self._render_fault(request)
+            answer.set_result(rendered)
+
+        reply.add_done_callback(done)
+        return answer
+
+    def _target(self, target: bytes) -> tuple[Callable[[Any], None], Operation]:
+        found = self._targets.get(target)
+        if found is None:
+            prefix, _, name = target.partition(b".")
+            service = _SERVICES.get(prefix)
+            operation = None if service is None else OPERATIONS.get((service, name.decode("latin-1")))
+            if service is None or operation is None:
+                raise errors.unknown_operation()
+            check = validation.checker(service, name.decode("latin-1"))
+            assert check is not None, "an operation is in the API's model"
+            found = self._targets[target] = check, operation
+        return found
+
+    def _answer_plain(self, request: Request) -> bytes:
+        """GET, HEAD and OPTIONS, which need no credentials; any other method is unknown."""
+        method = request.method
+        path = request.url.split(b"?", 1)[0]
+        if method == b"OPTIONS":
+            requested = request.headers
+            extra = response.preflight_headers(
+                requested.get(b"access-control-request-headers"),
+                requested.get(b"access-control-request-method"),
+            )
+            return self._render(request, b"", content_type=response.TEXT, extra=extra)
+        if method in (b"GET", b"HEAD") and path == b"/":
+            name = Caller(None, request.headers.get(b"host")).host or self._address
+            return self._render(request, f"healthy: {name}\n".encode(), content_type=response.TEXT)
+        if method in (b"GET", b"HEAD") and path == b"/localnodes":
+            nodes = ujson.dumps([self._address.rpartition(":")[0].strip("[]")])
+            return self._render(request, nodes.encode(), content_type=b"application/json")
+        return self._render(
+            request, _UNKNOWN_OPERATION_XML, status=404, content_type=b"application/xml; charset=utf-8"
+        )
+
+    def _render(
+        self,
+        request: Request,
+        body: bytes,
+        *,
+        status: int = 200,
+        content_type: bytes | None = None,
+        extra: bytes = b"",
+    ) -> bytes:
+        headers = request.headers
+        if content_type is None:
+            content_type = headers[b"content-type"]
+        if b"origin" in headers and not extra:
+            extra = response.cors_headers()
+        return response.render(
+            body,
+            status=status,
+            content_type=content_type,
+            extra=extra,
+            accept_gzip=b"gzip" in headers.get(b"accept-encoding", b""),
+            close=not request.keep_alive,
+            head=request.method == b"HEAD",
+        )
+
+    def _render_error(self, request: Request, error: ApiError) -> bytes:
+        return self._render(request, response.error_body(error), status=error.status)
+
+    def _render_fault(self, request: Request) -> bytes:
+        """A bug of ours: logged with its traceback, answered as a 500, and the process goes on."""
+        _log.exception("%s failed", request.headers.get(b"x-amz-target", b"").decode("latin-1"))
+        return self._render_error(request, errors.internal_server_error())
+
+
+def _parse(body: bytes) -> dict[str, Any]:
+    try:
+        parameters = ujson.loads(body)
+    except ValueError:
+        raise ApiError("SerializationException") from None
+    # ujson reads an escaped lone surrogate into a string that no UTF-8 can carry.
+    if (b"\\ud" in body or b"\\uD" in body) and validation.has_lone_surrogate(parameters):
+        raise errors.serialization("Invalid UTF-8 in a string")
+    return cast("dict[str, Any]", parameters)

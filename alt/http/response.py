@@ -1,0 +1,123 @@
+"""Answers as bytes: status lines, DynamoDB's headers, CRC32, gzip, JSON and error bodies."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import time
+import zlib
+from email.utils import formatdate
+from itertools import count
+
+import ujson
+
+from alt.errors import ApiError
+
+# Below this, compressing costs more than it saves.
+GZIP_MIN_BYTES = 1_024
+GZIP_LEVEL = 1
+
+JSON = b"application/x-amz-json-1.0"
+TEXT = b"text/plain; charset=utf-8"
+
+_REASONS = {
+    200: b"OK",
+    400: b"Bad Request",
+    403: b"Forbidden",
+    404: b"Not Found",
+    408: b"Request Timeout",
+    413: b"Payload Too Large",
+    414: b"URI Too Long",
+    415: b"Unsupported Media Type",
+    431: b"Request Header Fields Too Large",
+    500: b"Internal Server Error",
+    503: b"Service Unavailable",
+    505: b"HTTP Version Not Supported",
+}
+_STATUS_LINES = {status: b"HTTP/1.1 %d %s\r\n" % (status, reason) for status, reason in _REASONS.items()}
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+# What Amazon's local server answers to a browser's script and to its preflight request.
+_CORS_EXPOSED = b"x-amzn-RequestId,x-amzn-ErrorType,x-amz-request-id,x-amz-id-2,x-amzn-ErrorMessage,Date"
+_CORS = b"Access-Control-Allow-Origin: *\r\nAccess-Control-Expose-Headers: " + _CORS_EXPOSED + b"\r\n"
+_CORS_MAX_AGE_SECONDS = 172_800
+
+# A request id is 52 characters of DynamoDB's alphabet: a random part and a counter.
+_ID_RANDOM = os.urandom(20).hex().upper().encode()
+_ID_COUNTER = count(1)
+
+_ALLOWED_HEADER_CHARS = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_, *")
+
+
+class _Date:
+    """The Date header, made once a second."""
+
+    second = -1
+    header = b""
+
+
+def _date() -> bytes:
+    now = int(time.time())
+    if now != _Date.second:
+        _Date.second = now
+        _Date.header = b"Date: " + formatdate(now, usegmt=True).encode() + b"\r\n"
+    return _Date.header
+
+
+def render(
+    body: bytes,
+    *,
+    status: int = 200,
+    content_type: bytes = JSON,
+    extra: bytes = b"",
+    accept_gzip: bool = False,
+    close: bool = False,
+    head: bool = False,
+) -> bytes:
+    """A whole answer. `extra` is ready header lines; the CRC32 is of the body as sent, gzip included."""
+    if accept_gzip and len(body) >= GZIP_MIN_BYTES:
+        body = gzip.compress(body, GZIP_LEVEL, mtime=0)
+        extra += b"Content-Encoding: gzip\r\n"
+    if close:
+        extra += b"Connection: close\r\n"
+    return (
+        b"%bServer: Alt\r\n%bContent-Type: %b\r\nContent-Length: %d\r\n"
+        b"x-amzn-RequestId: %b%012X\r\nx-amz-crc32: %d\r\n%b\r\n%b"
+        % (
+            _STATUS_LINES[status],
+            _date(),
+            content_type,
+            len(body),
+            _ID_RANDOM,
+            next(_ID_COUNTER),
+            zlib.crc32(body),
+            extra,
+            b"" if head else body,
+        )
+    )
+
+
+def error_body(error: ApiError) -> bytes:
+    """`{"__type": ..., "message": ...}` with the error's further members."""
+    members = [f'"__type":"{error.qualified_type}"']
+    if error.message is not None:
+        text = ujson.dumps(error.message, ensure_ascii=False, escape_forward_slashes=False)
+        members.append(f'"{error.message_key}":{text}')
+    members += [f'"{name}":{text}' for name, text in (error.members or {}).items()]
+    return ("{" + ",".join(members) + "}").encode("utf-8", "replace")
+
+
+def cors_headers() -> bytes:
+    """For an answer to a request that bore an Origin."""
+    return _CORS
+
+
+def preflight_headers(requested_headers: bytes | None, requested_method: bytes | None) -> bytes:
+    """For the answer to OPTIONS: what the browser asked for is what it may do."""
+    lines = b"Access-Control-Allow-Origin: *\r\nAccess-Control-Max-Age: %d\r\n" % _CORS_MAX_AGE_SECONDS
+    for name, value in ((b"Headers", requested_headers), (b"Methods", requested_method)):
+        # Echoed into a header of ours, so only characters that cannot break it.
+        if value and _ALLOWED_HEADER_CHARS.issuperset(value):
+            lines += b"Access-Control-Allow-%b: %b\r\n" % (name, value)
+    return lines

@@ -1,0 +1,37 @@
+"""The API's operations: one module per family, each call one function, request in, response out.
+
+An operation is `(engine, request, caller) -> bytes | Future[bytes]`: the response's
+body, or the promise of it once it is durable. Errors are raised as ApiError.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from alt.operations import account, batches, items, reads, tables, transactions, update_table
+from alt.operations.engine import Caller, Engine
+
+Operation = Callable[[Engine, dict[str, Any], Caller], "bytes | asyncio.Future[bytes]"]
+
+# (service, operation) as the API's model names them. What is not here is unknown to clients.
+OPERATIONS: dict[tuple[str, str], Operation] = {
+    ("dynamodb", "BatchGetItem"): batches.batch_get_item,
+    ("dynamodb", "BatchWriteItem"): batches.batch_write_item,
+    ("dynamodb", "CreateTable"): tables.create_table,
+    ("dynamodb", "DeleteItem"): items.delete_item,
+    ("dynamodb", "DeleteTable"): tables.delete_table,
+    ("dynamodb", "DescribeEndpoints"): account.describe_endpoints,
+    ("dynamodb", "DescribeLimits"): account.describe_limits,
+    ("dynamodb", "DescribeTable"): tables.describe_table,
+    ("dynamodb", "GetItem"): items.get_item,
+    ("dynamodb", "ListTables"): tables.list_tables,
+    ("dynamodb", "PutItem"): items.put_item,
+    ("dynamodb", "Query"): reads.query,
+    ("dynamodb", "Scan"): reads.scan,
+    ("dynamodb", "TransactGetItems"): transactions.transact_get_items,
+    ("dynamodb", "TransactWriteItems"): transactions.transact_write_items,
+    ("dynamodb", "UpdateItem"): items.update_item,
+    ("dynamodb", "UpdateTable"): update_table.update_table,
+}

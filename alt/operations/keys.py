@@ -1,0 +1,121 @@
+"""From the keys of requests and items to rows, with DynamoDB's refusals. Values are normalised already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from alt.config import MAX_HASH_KEY_BYTES, MAX_RANGE_KEY_BYTES
+from alt.errors import ApiError, invalid_parameters, validation
+from alt.expressions import Condition, Projection, Update
+from alt.storage.definition import KeyAttribute, TableDefinition
+from alt.storage.rows import EncodedKey, RowKey, row_key
+from alt.values.keys import encode, key_size
+from alt.values.types import AttributeValue, Item
+
+_EXPRESSIONS = ("ConditionExpression", "FilterExpression", "ProjectionExpression", "UpdateExpression")
+
+
+def schema_mismatch() -> ApiError:
+    return validation("The provided key element does not match the schema")
+
+
+def key_row(definition: TableDefinition, key: Item) -> RowKey:
+    """The row that a `Key` parameter names: exactly the key attributes, each of its type."""
+    range_key = definition.range_key
+    if len(key) != (1 if range_key is None else 2):
+        raise schema_mismatch()
+    pk = key.get(definition.hash_key.name)
+    if pk is None or definition.hash_key.type not in pk:
+        raise schema_mismatch()
+    if range_key is None:
+        return row_key(hash_value(definition.hash_key, pk))
+    sk = key.get(range_key.name)
+    if sk is None or range_key.type not in sk:
+        raise schema_mismatch()
+    return row_key(hash_value(definition.hash_key, pk), range_value(range_key, sk))
+
+
+def item_row(definition: TableDefinition, item: Item) -> RowKey:
+    """The row that an item to be put belongs in."""
+    hash_key, range_key = definition.hash_key, definition.range_key
+    pk = _key_value(hash_key, item)
+    if range_key is None:
+        return row_key(hash_value(hash_key, pk))
+    return row_key(hash_value(hash_key, pk), range_value(range_key, _key_value(range_key, item)))
+
+
+def stored_row(definition: TableDefinition, item: Item) -> RowKey:
+    """The row of an item that is in the table."""
+    pk = encode(item[definition.hash_key.name])
+    range_key = definition.range_key
+    return row_key(pk) if range_key is None else row_key(pk, encode(item[range_key.name]))
+
+
+def check_paths(
+    definition: TableDefinition, request: Mapping[str, Any], *bound: Condition | Projection | Update | None
+) -> None:
+    """No expression of a request, `bound`, looks into a key attribute of the table or of an index.
+
+    Nearly all texts tell by themselves that their paths are plain names.
+    """
+    texts = [request[name] for name in _EXPRESSIONS if name in request]
+    if not any("." in text or "[" in text for text in texts):
+        return
+    names = {name for each in bound if each is not None for name in each.nested_names}
+    index_keys = [key for index in definition.indexes for key in index.key_attributes]
+    for label, keys in (("Key", definition.key_attributes), ("IndexKey", index_keys)):
+        for key in keys:
+            if key.name in names:
+                raise validation(
+                    "Key attributes must be scalars; list random access '[]' and map lookup '.' "
+                    f"are not allowed: {label}: {key.name}"
+                )
+
+
+def _key_value(attribute: KeyAttribute, item: Item) -> AttributeValue:
+    value = item.get(attribute.name)
+    if value is None:
+        raise invalid_parameters(f"Missing the key {attribute.name} in the item")
+    if attribute.type not in value:
+        raise invalid_parameters(
+            f"Type mismatch for key {attribute.name} expected: {attribute.type} actual: {next(iter(value))}"
+        )
+    return value
+
+
+def hash_value(attribute: KeyAttribute, value: AttributeValue) -> EncodedKey:
+    """The column value of a hash attribute, which is of its type. Refuses an empty or too long one."""
+    encoded = encode(value)
+    if not encoded:
+        raise empty_key(attribute)
+    if len(encoded) > MAX_HASH_KEY_BYTES // 4 and key_size(value) > MAX_HASH_KEY_BYTES:
+        raise invalid_parameters("Size of hashkey has exceeded the maximum size limit of2048 bytes")
+    return encoded
+
+
+def range_value(attribute: KeyAttribute, value: AttributeValue) -> EncodedKey:
+    """The same of a range attribute."""
+    encoded = encode(value)
+    if not encoded:
+        raise empty_key(attribute)
+    if len(encoded) > MAX_RANGE_KEY_BYTES // 4 and key_size(value) > MAX_RANGE_KEY_BYTES:
+        raise invalid_parameters(
+            "Aggregated size of all range keys has exceeded the size limit of 1024 bytes"
+        )
+    return encoded
+
+
+def empty_key(attribute: KeyAttribute) -> ApiError:
+    kind = "string" if attribute.type == "S" else "binary"
+    return validation(
+        "One or more parameter values are not valid. The AttributeValue for a key attribute "
+        f"cannot contain an empty {kind} value. Key: {attribute.name}"
+    )
+
+
+def check_key_not_empty(definition: TableDefinition, item: Item) -> None:
+    """Refuse an empty key value, whatever else is wrong with the key."""
+    for attribute in definition.key_attributes:
+        if item.get(attribute.name, {}).get(attribute.type) == "":
+            raise empty_key(attribute)

@@ -1,0 +1,162 @@
+"""CreateTable, DescribeTable, DeleteTable, ListTables.
+
+Tables are made and removed at once, yet answered as the service answers them: CREATING
+and DELETING.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from alt import errors
+from alt.operations import table_quotas
+from alt.operations.engine import Caller, Engine, table_name
+from alt.operations.reply import body
+from alt.operations.table_description import as_creating, as_deleting, describe
+from alt.operations.table_rules import check_create_table
+from alt.operations.table_settings import initial_settings, initial_throughput
+from alt.operations.throughput_rules import ON_DEMAND
+from alt.storage.definition import IndexDefinition, KeyAttribute, TableDefinition
+
+Request = dict[str, Any]
+
+MAX_NAMES_A_PAGE = 100
+
+# Parameters of features that are not there yet.
+_NOT_BUILT = ("VectorIndexes", "GlobalTableSourceArn", "GlobalTableSettingsReplicationMode")
+
+
+def create_table(engine: Engine, request: Request, caller: Caller) -> bytes:
+    check_create_table(request)
+    name = table_name(request["TableName"])
+    if engine.store.definition(name) is not None:
+        raise _already_exists(name)
+    created = round(engine.clock(), 3)
+    definition = define(request, name, engine.new_id(), created, caller.region)
+    if any(request.get(member) is not None for member in _NOT_BUILT):
+        raise errors.unknown_operation()
+    table_quotas.admit_table(len(engine.store.names()))
+    if not engine.store.create(definition):
+        raise _already_exists(name)
+    description = describe(definition, caller.region, created)
+    return body({"TableDescription": as_creating(description, bool(request.get("WarmThroughput")))})
+
+
+def describe_table(engine: Engine, request: Request, caller: Caller) -> bytes:
+    definition = existing_table(engine, request["TableName"])
+    return body({"Table": _describe_now(engine, definition, caller)})
+
+
+def delete_table(engine: Engine, request: Request, caller: Caller) -> asyncio.Future[bytes]:
+    definition = existing_table(engine, request["TableName"])
+    if definition.settings.get("DeletionProtectionEnabled"):
+        raise errors.validation(
+            "Resource cannot be deleted as it is currently protected against deletion. "
+            "Disable deletion protection first."
+        )
+    answer = body({"TableDescription": as_deleting(_describe_now(engine, definition, caller))})
+    removed = engine.store.remove(definition)
+
+    async def answer_when_removed() -> bytes:
+        await removed
+        return answer
+
+    return asyncio.ensure_future(answer_when_removed())
+
+
+def list_tables(engine: Engine, request: Request, caller: Caller) -> bytes:  # noqa: ARG001
+    """Names in byte order, after one that need not exist, with the last of a page that is not the last."""
+    names = engine.store.names()
+    start, limit = request.get("ExclusiveStartTableName"), request.get("Limit") or MAX_NAMES_A_PAGE
+    if start is not None:
+        names = [name for name in names if name > start]
+    answer: dict[str, Any] = {"TableNames": names[:limit]}
+    if len(names) > limit:
+        answer["LastEvaluatedTableName"] = names[limit - 1]
+    return body(answer)
+
+
+def existing_table(engine: Engine, name_or_arn: str) -> TableDefinition:
+    """The definition of the table that a TableName means, as operations on tables look it up."""
+    name = table_name(name_or_arn)
+    definition = engine.store.definition(name)
+    if definition is None:
+        raise errors.table_not_found(name)
+    return definition
+
+
+def define(request: Request, name: str, table_id: str, created: float, region: str) -> TableDefinition:
+    """The definition that a CreateTable asks for. The request keeps every rule."""
+    types = {
+        definition["AttributeName"]: definition["AttributeType"]
+        for definition in request["AttributeDefinitions"]
+    }
+    hash_keys, range_keys = _keys(request["KeySchema"], types)
+    on_demand = request.get("BillingMode") == ON_DEMAND
+    wanted = [(index, True) for index in request.get("GlobalSecondaryIndexes") or ()]
+    wanted += [(index, False) for index in request.get("LocalSecondaryIndexes") or ()]
+    indexes = [
+        define_index(index, str(position), types, is_global=is_global, on_demand=on_demand)
+        for position, (index, is_global) in enumerate(wanted)
+    ]
+    return TableDefinition(
+        name=name,
+        id=table_id,
+        created=created,
+        hash_key=hash_keys[0],
+        range_key=range_keys[0] if range_keys else None,
+        indexes=tuple(indexes),
+        settings=initial_settings(request, created, region),
+    )
+
+
+def define_index(
+    index: Request, index_id: str, types: dict[str, str], *, is_global: bool, on_demand: bool
+) -> IndexDefinition:
+    """One index; `types` are those of the defined attributes."""
+    hash_keys, range_keys = _keys(index["KeySchema"], types)
+    projection = index["Projection"]
+    return IndexDefinition(
+        name=index["IndexName"],
+        id=index_id,
+        is_global=is_global,
+        hash_keys=hash_keys,
+        range_keys=range_keys,
+        projection=projection["ProjectionType"],
+        non_key_attributes=tuple(sorted(projection.get("NonKeyAttributes") or ())),
+        settings=initial_throughput(index, on_demand) if is_global else {},
+    )
+
+
+def _keys(
+    schema: list[dict[str, str]], types: dict[str, str]
+) -> tuple[tuple[KeyAttribute, ...], tuple[KeyAttribute, ...]]:
+    """The HASH and the RANGE attributes of a key schema."""
+    hash_keys, range_keys = (
+        tuple(
+            KeyAttribute(element["AttributeName"], types[element["AttributeName"]])
+            for element in schema
+            if element["KeyType"] == key_type
+        )
+        for key_type in ("HASH", "RANGE")
+    )
+    return hash_keys, range_keys
+
+
+def _describe_now(engine: Engine, definition: TableDefinition, caller: Caller) -> dict[str, Any]:
+    table = engine.table(definition.name)
+    # While an index waits to be built the table counts as being updated.
+    waits = any(index.status == "CREATING" and not index.backfilling for index in definition.indexes)
+    return describe(
+        definition,
+        caller.region,
+        engine.clock(),
+        table.statistics(),
+        table.index_statistics(),
+        status="UPDATING" if waits else "ACTIVE",
+    )
+
+
+def _already_exists(name: str) -> errors.ApiError:
+    return errors.resource_in_use(f"Table already exists: {name}")

@@ -1,0 +1,280 @@
+"""TransactWriteItems and TransactGetItems.
+
+Every action is prepared in the order of the request, before any table is looked up:
+what is wrong with one there fails the whole request. What is wrong with an action
+once its table is known, or with the item it finds, cancels the transaction, with a
+reason for each action.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import ujson
+
+from alt import errors
+from alt.config import MAX_ITEM_BYTES
+from alt.errors import ApiError, validation
+from alt.expressions import Condition, Placeholders, Projection, Update
+from alt.operations.engine import Caller, Engine
+from alt.operations.index_keys import check_index_keys, check_updated_index_keys
+from alt.operations.items import apply_update, check_update, read_projection, update_too_large
+from alt.operations.keys import check_key_not_empty, item_row, key_row
+from alt.operations.reply import EMPTY, dumps, members
+from alt.storage.indexes import Stored
+from alt.storage.journal import Token
+from alt.storage.rows import RowKey
+from alt.storage.table import TOKEN_SECONDS, Table
+from alt.values.attribute import normalize_item
+from alt.values.sizes import item_size
+from alt.values.types import Item
+
+Request = dict[str, Any]
+
+MAX_TRANSACTION_BYTES = 4 * 1024 * 1024
+
+_KINDS = ("ConditionCheck", "Put", "Delete", "Update")
+_NONE = '{"Code":"None"}'
+_REASON_CODES = {
+    "ConditionalCheckFailedException": "ConditionalCheckFailed",
+    "ValidationException": "ValidationError",
+}
+
+
+@dataclass(slots=True)
+class _Action:
+    """One action, prepared; `key` is the item of a Put."""
+
+    kind: str
+    request: Request
+    key: Item
+    size: int
+    condition: Condition | None
+    update: Update | None
+
+
+@dataclass(slots=True)
+class _Target:
+    """An action on its table. `mismatch` is why its key fits no row there."""
+
+    action: _Action
+    table: Table
+    row: RowKey | None = None
+    mismatch: ApiError | None = None
+
+
+@dataclass(slots=True)
+class _Write:
+    """What an action does to its row: `item` and `new` to put, or neither to delete or only check."""
+
+    target: _Target
+    old: Stored | None
+    item: Item = field(default_factory=dict)
+    new: Stored | None = None
+
+
+def transact_write_items(engine: Engine, request: Request, caller: Caller) -> bytes | asyncio.Future[bytes]:  # noqa: ARG001
+    actions = [_prepare(each) for each in request["TransactItems"]]
+    if sum(action.size for action in actions) > MAX_TRANSACTION_BYTES:
+        raise validation("Aggregate size of all items in the transaction exceeds the limit of 4 MB")
+    targets = _targets(engine, [(action, action.request["TableName"]) for action in actions])
+    _refuse_repeated_rows(targets)
+    for target in targets:
+        check_key_not_empty(target.table.definition, target.action.key)
+        if target.action.kind == "Put":
+            _check_empty_index_keys(target)
+    token = _token(engine, request)
+    if token is not None and token.token in engine.store.transactions.tokens:
+        return EMPTY  # done before
+    tables = list(dict.fromkeys(target.table for target in targets))
+
+    def work() -> bytes:
+        for write in _evaluate(targets):
+            _apply(write)
+        return EMPTY
+
+    return asyncio.ensure_future(engine.store.transactions.write(tables, work, token))
+
+
+def transact_get_items(engine: Engine, request: Request, caller: Caller) -> asyncio.Future[bytes]:  # noqa: ARG001
+    gets = [each["Get"] for each in request["TransactItems"]]
+    projections = []
+    for get in gets:
+        normalize_item(get["Key"], older=True)
+        projections.append(read_projection(get))
+    actions = [_Action("Get", get, get["Key"], 0, None, None) for get in gets]
+    targets = _targets(engine, [(action, action.request["TableName"]) for action in actions])
+    _refuse_repeated_rows(targets)
+    for target in targets:
+        check_key_not_empty(target.table.definition, target.action.key)
+    _raise_if_cancelled([target.mismatch for target in targets])
+    tables = list(dict.fromkeys(target.table for target in targets))
+    return asyncio.ensure_future(engine.store.transactions.read(tables, lambda: _read(targets, projections)))
+
+
+def _read(targets: Sequence[_Target], projections: Sequence[Projection | None]) -> bytes:
+    responses = []
+    for target, projection in zip(targets, projections, strict=True):
+        assert target.row is not None
+        item = target.table.get(target.row)
+        if item is not None and projection is not None:
+            item = dumps(projection.apply(ujson.loads(item))).encode()
+        responses.append(EMPTY if item is None else b'{"Item":%b}' % item)
+    return members(Responses=b"[%b]" % b",".join(responses))
+
+
+# Preparing
+
+
+def _prepare(item: Request) -> _Action:
+    """The one action of an element of TransactItems; raises what is wrong with it by itself."""
+    kinds = [kind for kind in _KINDS if item.get(kind) is not None]
+    if len(kinds) != 1:
+        raise validation("TransactItems can only contain one of Check, Put, Update or Delete")
+    kind = kinds[0]
+    request = item[kind]
+    key = request["Item" if kind == "Put" else "Key"]
+    size = normalize_item(key, older=True)
+    if kind == "Put" and size > MAX_ITEM_BYTES:
+        raise validation("Item size has exceeded the maximum allowed size")
+    placeholders = Placeholders(
+        request.get("ExpressionAttributeNames"), request.get("ExpressionAttributeValues"), older=True
+    )
+    update = placeholders.update(request["UpdateExpression"]) if kind == "Update" else None
+    condition = None
+    if (text := request.get("ConditionExpression")) is not None:
+        condition = placeholders.condition("ConditionExpression", text)
+    placeholders.finish()
+    return _Action(kind, request, key, size, condition, update)
+
+
+def _targets(engine: Engine, actions: Sequence[tuple[_Action, str]]) -> list[_Target]:
+    targets = [_Target(action, engine.table(name)) for action, name in actions]
+    for target in targets:
+        locate: Callable[..., RowKey] = item_row if target.action.kind == "Put" else key_row
+        try:
+            target.row = locate(target.table.definition, target.action.key)
+        except ApiError as error:
+            target.mismatch = error
+    return targets
+
+
+def _refuse_repeated_rows(targets: Sequence[_Target]) -> None:
+    rows = [(target.table.definition.id, target.row) for target in targets if target.row is not None]
+    if len(set(rows)) < len(rows):
+        raise validation("Transaction request cannot include multiple operations on one item")
+
+
+def _check_empty_index_keys(target: _Target) -> None:
+    """An empty index key fails the request; one of a wrong type cancels it."""
+    definition = target.table.definition
+    try:
+        check_index_keys(definition, target.action.key)
+    except ApiError as error:
+        if str(error.message).startswith("One or more parameter values are not valid."):
+            raise
+        target.mismatch = target.mismatch or error
+
+
+# Tokens
+
+
+def _token(engine: Engine, request: Request) -> Token | None:
+    """The request's token, once it is known not to be another request's or one under way."""
+    text = request.get("ClientRequestToken")
+    if text is None:
+        return None
+    items = ujson.dumps(request["TransactItems"], sort_keys=True)
+    token = Token(
+        text, hashlib.sha256(items.encode("utf-8", "replace")).digest(), engine.clock() + TOKEN_SECONDS
+    )
+    transactions = engine.store.transactions
+    known = transactions.tokens.get(text)
+    if known is not None and known.expires < engine.clock():
+        del transactions.tokens[text]
+        known = None
+    running = transactions.running.get(text)
+    if (running or (known.request if known is not None else token.request)) != token.request:
+        raise errors.idempotent_parameter_mismatch()
+    if running is not None:
+        raise errors.transaction_in_progress()
+    return token
+
+
+# Running
+
+
+def _evaluate(targets: Sequence[_Target]) -> list[_Write]:
+    """What each action does, all of them on the items as they are before the transaction.
+
+    Raises TransactionCanceledException if any cannot be done.
+    """
+    writes: list[_Write] = []
+    problems: list[ApiError | None] = []
+    for target in targets:
+        try:
+            writes.append(_evaluate_one(target))
+            problems.append(None)
+        except ApiError as error:
+            problems.append(error)
+    _raise_if_cancelled(problems)
+    return writes
+
+
+def _evaluate_one(target: _Target) -> _Write:
+    if target.mismatch is not None or target.row is None:
+        raise target.mismatch or errors.internal_server_error()
+    action, table = target.action, target.table
+    check_update(table, action.update)
+    old = table.stored(target.row)
+    before: Item = {} if old is None else ujson.loads(old.text)
+    if action.condition is not None and not action.condition.matches(before):
+        wanted = action.request.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD"
+        raise errors.condition_failed(old.text if wanted and old is not None else None)
+    if action.kind == "Put":
+        return _Write(target, old, action.key, Stored(action.size, dumps(action.key)))
+    if action.kind != "Update":
+        return _Write(target, old)
+    after = apply_update(action.update, before, action.key)
+    if after is None:
+        return _Write(target, old)
+    size = item_size(after)
+    if size > MAX_ITEM_BYTES:
+        raise update_too_large()
+    check_updated_index_keys(table.definition, before, after)
+    return _Write(target, old, after, Stored(size, dumps(after)))
+
+
+def _apply(write: _Write) -> None:
+    target, old = write.target, write.old
+    assert target.row is not None
+    if write.new is not None:
+        if write.new != old:
+            target.table.put(target.row, write.item, write.new, old)
+    elif target.action.kind == "Delete" and old is not None:
+        target.table.delete(target.row, old)
+
+
+def _raise_if_cancelled(problems: Sequence[ApiError | None]) -> None:
+    if not any(problems):
+        return
+    codes = [
+        "None" if problem is None else _REASON_CODES.get(problem.type, problem.type) for problem in problems
+    ]
+    reasons = [
+        _NONE if problem is None else _reason(code, problem)
+        for code, problem in zip(codes, problems, strict=True)
+    ]
+    raise errors.transaction_cancelled(codes, f"[{','.join(reasons)}]")
+
+
+def _reason(code: str, problem: ApiError) -> str:
+    if problem.type == "InternalServerError":
+        raise problem
+    parts = [f'"Code":"{code}"', *(f'"{name}":{text}' for name, text in (problem.members or {}).items())]
+    parts.append(f'"Message":{dumps(problem.message)}')
+    return "{" + ",".join(parts) + "}"

@@ -1,0 +1,110 @@
+"""The composition root: settings in, a running server out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import sys
+import time
+import uuid
+from collections.abc import Callable
+
+from alt.config import Settings
+from alt.http.dispatch import Dispatcher
+from alt.http.protocol import Connections
+from alt.operations.engine import Engine
+from alt.storage.data_directory import ServerLock
+from alt.storage.store import Store
+
+BACKLOG = 1_024
+SHUTDOWN_GRACE_SECONDS = 10.0
+
+_log = logging.getLogger(__name__)
+
+
+def run(settings: Settings, ready: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM. `ready` is called with `host:port` once requests are answered.
+
+    Raises OSError (port, directory), AlreadyServedError and NewerFormatError before that.
+    """
+    if sys.platform == "win32":
+        asyncio.run(_serve(settings, ready))
+        return
+    import uvloop
+
+    _raise_file_limit()
+    uvloop.run(_serve(settings, ready))
+
+
+async def _serve(settings: Settings, ready: Callable[[str], None]) -> None:
+    lock = None
+    if settings.data_dir is not None:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        lock = ServerLock(settings.data_dir)
+    try:
+        await _serve_locked(settings, lock, ready)
+    finally:
+        if lock is not None:
+            lock.release()
+
+
+async def _serve_locked(settings: Settings, lock: ServerLock | None, ready: Callable[[str], None]) -> None:
+    loop = asyncio.get_running_loop()
+    listener = _listen(settings.host, settings.port)
+    store = Store(settings.data_dir, settings.sync, item_collection_limit=settings.item_collection_limit)
+    store.recover()
+    address = _address(listener)
+    engine = Engine(store, time.time, lambda: str(uuid.uuid4()), address)
+    connections = Connections(Dispatcher(engine, address), loop)
+    server = await loop.create_server(connections, sock=listener, backlog=BACKLOG)
+    stopped = asyncio.Event()
+    _on_signals(loop, stopped)
+    if lock is not None:
+        lock.publish(f"http://{address}")
+    ready(address)
+    await stopped.wait()
+    _log.info("stopping")
+    server.close()
+    await connections.close(SHUTDOWN_GRACE_SECONDS)
+    await store.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        if sys.platform != "win32":
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError:
+        listener.close()
+        raise
+    listener.setblocking(False)
+    return listener
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _on_signals(loop: asyncio.AbstractEventLoop, stopped: asyncio.Event) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if sys.platform == "win32":
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stopped.set))
+        else:
+            loop.add_signal_handler(number, stopped.set)
+
+
+def _raise_file_limit() -> None:
+    """Every open table and connection takes file descriptors; the usual soft limit is low."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -1,0 +1,206 @@
+"""One writer, many writes, one COMMIT.
+
+All writes that are waiting are applied one after another, each inside its own
+SAVEPOINT, and one COMMIT makes them durable before any of their answers leaves.
+The applying runs on the event loop's thread; the COMMIT, which waits for the disk
+without holding the interpreter's lock, on a thread of its own, and meanwhile
+further writes gather for the next group.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any, TypeVar
+
+import apsw
+
+from alt.errors import internal_server_error
+from alt.storage.statistics import Statistics
+
+T = TypeVar("T")
+
+# Bounds how long one group holds the event loop: about 10 ms of small writes.
+MAX_GROUP_WRITES = 256
+# Another process (the CLI) holds a file's write lock for moments only.
+BUSY_RETRY_SECONDS = 0.005
+BUSY_RETRIES = 1_000
+
+_log = logging.getLogger(__name__)
+
+Write = Callable[[], Any]
+Waiting = tuple[Write, "asyncio.Future[Any]"]
+Outcome = tuple[Any, Exception | None]
+
+
+class GroupCommit:
+    """The write side of one SQLite file.
+
+    `executor` runs COMMITs; None commits where it stands (a database in memory,
+    whose only connection the reads share). `on_failure` is called when a group is lost.
+    """
+
+    def __init__(
+        self,
+        connection: apsw.Connection,
+        executor: Executor | None,
+        statistics: Statistics,
+        on_failure: Callable[[], None],
+    ) -> None:
+        self._connection = connection
+        self._cursor = connection.cursor()
+        self._executor = executor
+        self._statistics = statistics
+        self._on_failure = on_failure
+        self._waiting: deque[Waiting] = deque()
+        self._holders: deque[asyncio.Future[None]] = deque()
+        self._busy = False  # a group is due, being applied, or being committed
+        self._broken = False
+        self._busy_retries = 0
+        self._on_idle: list[Callable[[], None]] = []
+
+    def submit(self, write: Callable[[], T]) -> asyncio.Future[T]:
+        """Queue `write`; the future has its result, or its error, once the group is durable."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        if self._broken:
+            future.set_exception(internal_server_error())
+            return future
+        self._waiting.append((write, future))
+        if not self._busy:
+            self._busy = True
+            loop.call_soon(self._begin)
+        return future
+
+    @property
+    def idle(self) -> bool:
+        return not self._busy
+
+    def when_idle(self, callback: Callable[[], None]) -> None:
+        """Call back once every submitted write is durable; at once if there is none."""
+        if self._busy:
+            self._on_idle.append(callback)
+        else:
+            callback()
+
+    def hold(self) -> asyncio.Future[None]:
+        """Resolves once no group is under way; none begins until `release`. Writes queue up meanwhile."""
+        held: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self._busy:
+            self._holders.append(held)
+        else:
+            self._busy = True
+            held.set_result(None)
+        return held
+
+    def release(self) -> None:
+        self._next()
+
+    def break_off(self) -> None:
+        """Take no further writes: the file lacks what is decided, until the next start gives it that."""
+        self._broken = True
+        for _, future in self._waiting:
+            future.set_exception(internal_server_error())
+        self._waiting.clear()
+        self._next()
+
+    def _begin(self) -> None:
+        try:
+            self._cursor.execute("BEGIN IMMEDIATE")
+        except apsw.BusyError as busy:
+            self._busy_retries += 1
+            if self._busy_retries > BUSY_RETRIES:
+                self._fail([future for _, future in self._take()], busy)
+            else:
+                asyncio.get_running_loop().call_later(BUSY_RETRY_SECONDS, self._begin)
+            return
+        except apsw.Error as fault:
+            self._fail([future for _, future in self._take()], fault)
+            return
+        self._apply(self._take())
+
+    def _take(self) -> list[Waiting]:
+        self._busy_retries = 0
+        return [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_GROUP_WRITES))]
+
+    def _apply(self, group: list[Waiting]) -> None:
+        futures = [future for _, future in group]
+        try:
+            outcomes = [self._run(write) for write, _ in group]
+            self._statistics.store()
+            if self._executor is None:
+                self._cursor.execute("COMMIT")
+                self._finish(futures, outcomes)
+                return
+        except apsw.Error as fault:
+            self._fail(futures, fault)
+            return
+        loop = asyncio.get_running_loop()
+        commit = loop.run_in_executor(self._executor, self._cursor.execute, "COMMIT")
+
+        def committed(done: asyncio.Future[Any]) -> None:
+            fault = done.exception()
+            if fault is None:
+                self._finish(futures, outcomes)
+            else:
+                self._fail(futures, fault)
+
+        commit.add_done_callback(committed)
+
+    def _run(self, write: Write) -> Outcome:
+        """One write in its SAVEPOINT; its own error undoes it alone."""
+        cursor = self._cursor
+        cursor.execute("SAVEPOINT write")
+        self._statistics.mark()
+        try:
+            result = write()
+        except Exception as error:
+            # A full disk or the like may have ended the whole transaction: nothing of the group holds.
+            if not self._connection.in_transaction:
+                raise
+            cursor.execute("ROLLBACK TO write")
+            cursor.execute("RELEASE write")
+            self._statistics.undo()
+            return None, error
+        cursor.execute("RELEASE write")
+        return result, None
+
+    def _finish(self, futures: list[asyncio.Future[Any]], outcomes: list[Outcome]) -> None:
+        for future, (result, error) in zip(futures, outcomes, strict=True):
+            if future.cancelled():
+                continue
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
+        self._next()
+
+    def _fail(self, futures: list[asyncio.Future[Any]], fault: BaseException) -> None:
+        """Nothing of the group was stored: say so to each of its writes."""
+        _log.error("a group of %d writes was not stored", len(futures), exc_info=fault)
+        self._statistics.discard()
+        if self._connection.in_transaction:
+            self._cursor.execute("ROLLBACK")
+        self._on_failure()
+        for future in futures:
+            if not future.cancelled():
+                future.set_exception(internal_server_error())
+        self._next()
+
+    def _next(self) -> None:
+        """Go on: holders first, since they hold up others that hold already."""
+        while self._holders:
+            holder = self._holders.popleft()
+            if not holder.cancelled():
+                holder.set_result(None)
+                return
+        if self._waiting:
+            asyncio.get_running_loop().call_soon(self._begin)
+            return
+        self._busy = False
+        waiting, self._on_idle = self._on_idle, []
+        for callback in waiting:
+            callback()

@@ -1,0 +1,172 @@
+"""Where rows are: the key of one, and the ranges that Query and Scan read.
+
+The item table and every index table are clustered alike: by slot (a hash of the hash
+key), hash key, range key, and for an index the key of the item. Both kinds of range
+are contiguous in that order, and state their bounds so that SQLite seeks to the
+first row and stops after the last.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+EncodedKey = str | bytes  # alt/values/keys.py
+
+NO_SORT_KEY = b""
+SLOTS = 1 << 31
+
+
+class Columns(NamedTuple):
+    """A clustered table: its SQL name, quoted as need be, and its key's columns after `slot`.
+
+    `tail` makes the keys of an index unique: the item's own key.
+    """
+
+    table: str
+    hash: tuple[str, ...]
+    range: tuple[str, ...]
+    tail: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return ("slot", *self.hash, *self.range, *self.tail)
+
+
+ITEMS = Columns("item", ("pk",), ("sk",))
+
+
+class RowKey(NamedTuple):
+    """An item's slot and its encoded partition and sort keys."""
+
+    slot: int
+    pk: EncodedKey
+    sk: EncodedKey
+
+
+# The key of a row of any clustered table, in the order of its Columns.key.
+Key = tuple[Any, ...]
+
+# After every row.
+END = RowKey(SLOTS, b"", b"")
+
+
+def row_key(pk: EncodedKey, sk: EncodedKey = NO_SORT_KEY) -> RowKey:
+    raw = pk.encode() if isinstance(pk, str) else pk
+    return RowKey(zlib.crc32(raw) >> 1, pk, sk)
+
+
+def slot_of(hash_values: tuple[EncodedKey, ...]) -> int:
+    """The slot of a hash key of one or more attributes; of one, it is what `row_key` gives."""
+    crc = 0
+    for value in hash_values:
+        crc = zlib.crc32(value.encode() if isinstance(value, str) else value, crc)
+    return crc >> 1
+
+
+Bound = tuple[str, EncodedKey]  # a comparison operator and a key value
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionRange:
+    """Rows whose key begins with `prefix`: the slot, the hash key, and equal range attributes.
+
+    `low` (`>` or `>=`) and `high` bound the range attribute that follows the prefix;
+    `start` is the rest of the key of a row, after which the range begins.
+    """
+
+    columns: Columns
+    prefix: Key
+    low: Bound | None = None
+    high: Bound | None = None
+    descending: bool = False
+    start: Key | None = None
+
+    def after(self, key: Key) -> PartitionRange:
+        """What follows the row of `key`, which lies inside the range."""
+        return replace(self, start=key[len(self.prefix) :])
+
+    def contains(self, key: Key) -> bool:
+        """Whether a row of `key` would lie in the range."""
+        length = len(self.prefix)
+        if key[:length] != self.prefix:
+            return False
+        if self.low is None and self.high is None:
+            return True
+        value = key[length]
+        above = self.low is None or value > self.low[1] or (self.low[0] == ">=" and value == self.low[1])
+        below = self.high is None or value < self.high[1] or (self.high[0] == "<=" and value == self.high[1])
+        return above and below
+
+    @property
+    def _free(self) -> tuple[str, ...]:
+        """The key's columns after the prefix."""
+        return self.columns.key[len(self.prefix) :]
+
+    @property
+    def _bounds(self) -> list[Bound]:
+        """On the first free column. The start stands in for one: SQLite seeks by one bound a side."""
+        low = None if self.start is not None and not self.descending else self.low
+        high = None if self.start is not None and self.descending else self.high
+        return [bound for bound in (low, high) if bound is not None]
+
+    @property
+    def condition(self) -> str:
+        free = self._free
+        terms = [f"{column} = ?" for column in self.columns.key[: len(self.prefix)]]
+        terms += [f"{free[0]} {operator} ?" for operator, _ in self._bounds]
+        if self.start is not None:
+            terms.append(_beyond(free, "<" if self.descending else ">"))
+        return " AND ".join(terms)
+
+    @property
+    def values(self) -> Key:
+        return (*self.prefix, *[value for _, value in self._bounds], *(self.start or ()))
+
+    @property
+    def order(self) -> str:
+        free = self._free or self.columns.key[-1:]  # a whole key leaves nothing to order
+        return ", ".join(f"{column} DESC" for column in free) if self.descending else ", ".join(free)
+
+
+@dataclass(frozen=True, slots=True)
+class SlotRange:
+    """Rows of the slots from `first` up to but not including `end`: a Scan or one of its segments."""
+
+    columns: Columns = ITEMS
+    first: int = 0
+    end: int = SLOTS
+    start: Key | None = None
+
+    @staticmethod
+    def segment(columns: Columns, segment: int, total: int) -> SlotRange:
+        return SlotRange(columns, segment * SLOTS // total, (segment + 1) * SLOTS // total)
+
+    def after(self, key: Key) -> SlotRange:
+        return replace(self, start=key)
+
+    def contains(self, key: Key) -> bool:
+        return bool(self.first <= key[0] < self.end)
+
+    @property
+    def condition(self) -> str:
+        if self.start is None:
+            return "slot >= ? AND slot < ?"
+        return f"{_beyond(self.columns.key, '>')} AND slot < ?"
+
+    @property
+    def values(self) -> Key:
+        return (self.first, self.end) if self.start is None else (*self.start, self.end)
+
+    @property
+    def order(self) -> str:
+        return ", ".join(self.columns.key)
+
+
+def _beyond(columns: tuple[str, ...], operator: str) -> str:
+    if not columns:
+        return "slot < 0"  # nothing follows the only row there can be
+    if len(columns) == 1:
+        return f"{columns[0]} {operator} ?"
+    return f"({', '.join(columns)}) {operator} ({', '.join('?' * len(columns))})"

@@ -1,0 +1,68 @@
+"""SQLite connections as Alt opens them."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import apsw
+import ujson
+
+from alt.config import Sync
+
+BUSY_TIMEOUT_MS = 5_000  # another process (the CLI) holds a write lock for moments only
+PAGE_BYTES = 8_192  # DESIGN.md, "Page size"
+CACHE_KIB = 16_384  # a connection; SQLite takes it as it is needed
+MMAP_BYTES = 1 << 30
+WAL_CHECKPOINT_PAGES = 2_000  # 16 MB of WAL
+STATEMENT_CACHE = 256  # generated SQL (filters, key ranges) varies more than apsw's default of 100
+
+MEMORY = ":memory:"
+
+# "ALT1": tells Alt's files from any other SQLite database.
+APPLICATION_ID = 0x414C5431
+
+
+def connect(path: Path | str, sync: Sync = "full", *, read_only: bool = False) -> apsw.Connection:
+    """Open one connection; a database file must exist already if `read_only`."""
+    flags = apsw.SQLITE_OPEN_READONLY if read_only else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+    connection = apsw.Connection(str(path), flags=flags, statementcachesize=STATEMENT_CACHE)
+    connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+    pragmas = [f"cache_size = -{CACHE_KIB}", "temp_store = MEMORY", "trusted_schema = OFF"]
+    if str(path) != MEMORY:
+        pragmas.append(f"mmap_size = {MMAP_BYTES}")
+        if not read_only:
+            # fullfsync: on macOS a plain fsync does not reach the disk.
+            pragmas += [f"synchronous = {sync}", f"fullfsync = {int(sync == 'full')}"]
+    for pragma in pragmas:
+        connection.execute(f"PRAGMA {pragma}")
+    connection.wal_autocheckpoint(WAL_CHECKPOINT_PAGES)
+    connection.create_scalar_function("holds", _holds, 2)
+    return connection
+
+
+def _holds(*arguments: Any) -> bool:
+    """SQL's `holds(test, item)`: for what SQL cannot decide, a test of the item, bound with apsw.pyobject."""
+    test, item = arguments
+    decided: bool = test(ujson.loads(item))
+    return decided
+
+
+def is_empty(connection: apsw.Connection) -> bool:
+    """Whether nothing was ever created here (or a crash came before it was)."""
+    return not connection.execute("SELECT count(*) FROM sqlite_schema").get and not connection.pragma(
+        "application_id"
+    )
+
+
+def create(connection: apsw.Connection, script: str, version: int) -> None:
+    """Make a new database from `sql/<script>.sql`, marked as Alt's and with its format's version."""
+    connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+    if connection.filename:
+        connection.execute("PRAGMA journal_mode = WAL")
+    text = files("alt.sql").joinpath(f"{script}.sql").read_text(encoding="utf-8")
+    with connection:
+        connection.execute(text)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {version}")

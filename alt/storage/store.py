@@ -1,0 +1,194 @@
+"""The tables of one data directory, opened as they are needed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import apsw
+
+from alt.config import MAX_ITEM_COLLECTION_BYTES, Sync
+from alt.storage.catalog import Catalog
+from alt.storage.definition import TableDefinition
+from alt.storage.index_work import IndexWork
+from alt.storage.journal import Journal
+from alt.storage.table import TOKEN_SECONDS, Table
+from alt.storage.transactions import Transactions
+
+# How long a data operation may miss that another process created or removed a table.
+CATALOG_POLL_SECONDS = 0.02
+# Each open table holds a few file descriptors; the least recently opened idle one makes room.
+MAX_OPEN_TABLES = 250
+COMMIT_THREADS = 4
+
+CATALOG_FILE = "catalog.db"
+JOURNAL_FILE = "journal.db"
+TABLES_FOLDER = "tables"
+
+
+class Store:
+    """Tables by name. `directory` None keeps everything in memory. `on_step`: see Transactions."""
+
+    def __init__(
+        self,
+        directory: Path | None,
+        sync: Sync = "full",
+        on_step: Callable[[str], None] = lambda _step: None,
+        item_collection_limit: int = MAX_ITEM_COLLECTION_BYTES,
+    ) -> None:
+        self._directory = directory
+        self._sync = sync
+        self._item_collection_limit = item_collection_limit
+        if directory is not None:
+            (directory / TABLES_FOLDER).mkdir(parents=True, exist_ok=True)
+        self._catalog = Catalog(None if directory is None else directory / CATALOG_FILE, sync)
+        self._open: dict[str, Table] = {}  # by table name
+        self._executor = ThreadPoolExecutor(COMMIT_THREADS, thread_name_prefix="commit")
+        self._next_poll = 0.0
+        self._index_work = IndexWork(self)
+        self._journal = None if directory is None else Journal(directory / JOURNAL_FILE, sync)
+        self.transactions = Transactions(
+            self._journal, None if directory is None else self._executor, on_step
+        )
+
+    # Definitions
+
+    def names(self) -> list[str]:
+        """All tables' names, sorted."""
+        self._refresh()
+        return sorted(self._catalog.tables)
+
+    def definitions(self) -> Iterable[TableDefinition]:
+        return [self._catalog.tables[name] for name in self.names()]
+
+    def definition(self, name: str) -> TableDefinition | None:
+        """The table's definition, as any process last stored it."""
+        self._refresh()
+        return self._catalog.tables.get(name)
+
+    def create(self, definition: TableDefinition) -> bool:
+        """Create a table; False if its name is taken."""
+        return self._catalog.add(definition, lambda file: self._create_file(file, definition))
+
+    def redefine(self, definition: TableDefinition) -> None:
+        """Store a changed definition of an existing table."""
+        self._catalog.replace(definition)
+        if (table := self._open.get(definition.name)) is not None:
+            table.redefine(definition)
+
+    def start_index_work(self, definition: TableDefinition) -> None:
+        """In the background, build the table's indexes that are CREATING and drop those DELETING."""
+        self._index_work.start(definition)
+
+    def remove(self, definition: TableDefinition) -> asyncio.Future[None]:
+        """Remove a table, from now on unknown.
+
+        The future resolves when its last writes are done and its file is gone.
+        """
+        file = self._catalog.files[definition.id]
+        self._catalog.remove(definition)
+        table = self._open.pop(definition.name, None)
+        removed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def finish() -> None:
+            try:
+                if table is not None:
+                    table.close()
+                self._unlink(file)
+            except (OSError, apsw.Error) as error:
+                removed.set_exception(error)
+            else:
+                removed.set_result(None)
+
+        if table is None:
+            finish()
+        else:
+            table.when_idle(finish)
+        return removed
+
+    # Tables
+
+    def table(self, name: str) -> Table | None:
+        """The open table, or None if there is none of this name. This is the hot path."""
+        now = time.monotonic()
+        if now >= self._next_poll:
+            self._next_poll = now + CATALOG_POLL_SECONDS
+            self._refresh()
+        table = self._open.get(name)
+        if table is not None:
+            return table
+        definition = self._catalog.tables.get(name)
+        return None if definition is None else self._open_table(definition)
+
+    def recover(self) -> None:
+        """Take up what the last process left: files of tables that no longer are, indexes half made."""
+        if self._directory is not None:
+            self._catalog.sweep(self._directory / TABLES_FOLDER)
+        definitions = list(self.definitions())
+        by_id = {definition.id: definition.name for definition in definitions}
+        recent = [table for each in definitions if self._is_recent(each) and (table := self.table(each.name))]
+        self.transactions.recover(lambda table_id: self.table(by_id.get(table_id, "")), recent)
+        for definition in definitions:
+            self.start_index_work(definition)
+
+    def _is_recent(self, definition: TableDefinition) -> bool:
+        """Whether the table's file changed since the oldest ClientRequestToken that still counts."""
+        if self._directory is None:
+            return False
+        path = self._path(self._catalog.files[definition.id])
+        paths = [each for each in (path, Path(f"{path}-wal")) if each.exists()]
+        return any(each.stat().st_mtime > time.time() - TOKEN_SECONDS for each in paths)
+
+    async def close(self) -> None:
+        """Finish every write and close every file."""
+        await self._index_work.stop()
+        for table in self._open.values():
+            await table.drain()
+            table.close()
+        self._open.clear()
+        self._executor.shutdown()
+        if self._journal is not None:
+            self._journal.close()
+        self._catalog.close()
+
+    def _refresh(self) -> None:
+        if not self._catalog.refresh():
+            return
+        for name, table in list(self._open.items()):
+            definition = self._catalog.tables.get(name)
+            if definition is None or definition.id != table.definition.id:
+                del self._open[name]
+                table.when_idle(table.close)
+            else:
+                table.redefine(definition)
+
+    def _open_table(self, definition: TableDefinition) -> Table:
+        if len(self._open) >= MAX_OPEN_TABLES and self._directory is not None:
+            name = next((name for name, table in self._open.items() if table.idle), None)
+            if name is not None:
+                self._open.pop(name).close()
+        path = None if self._directory is None else self._path(self._catalog.files[definition.id])
+        table = Table(definition, path, self._sync, self._executor, self._item_collection_limit)
+        self._open[definition.name] = table
+        return table
+
+    def _create_file(self, file: str, definition: TableDefinition) -> None:
+        if self._directory is not None:
+            Table.create_file(self._path(file), definition)
+
+    def _path(self, file: str) -> Path:
+        assert self._directory is not None
+        return self._directory / TABLES_FOLDER / file
+
+    def _unlink(self, file: str) -> None:
+        if self._directory is None:
+            return
+        for suffix in ("", "-wal", "-shm"):
+            # Windows keeps a file another process has open; the sweep at the next start takes it.
+            try:
+                Path(f"{self._path(file)}{suffix}").unlink(missing_ok=True)
+            except PermissionError:
+                continue

@@ -1,0 +1,505 @@
+"""One table's items and indexes in one SQLite file: point reads, ranges, and writes in groups.
+
+Reads run where they are called, on a connection of their own, and see what was
+committed last; they never wait for a write. Items cross this face as their JSON
+text (bytes when they only pass through to a response).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import ujson
+
+from alt.config import MAX_ITEM_COLLECTION_BYTES, MAX_PAGE_BYTES, Sync
+from alt.storage import sqlite
+from alt.storage.definition import TableDefinition
+from alt.storage.group_commit import GroupCommit
+from alt.storage.indexes import Entry, Index, Stored
+from alt.storage.item_collections import ItemCollections
+from alt.storage.journal import Effect, Token
+from alt.storage.rows import END, ITEMS, PartitionRange, RowKey, SlotRange
+from alt.storage.statistics import Statistics
+from alt.values.types import Item
+
+T = TypeVar("T")
+
+FORMAT = 1
+
+# How long a ClientRequestToken counts.
+TOKEN_SECONDS = 600.0
+
+# Bounds a step of work on an index, beside its number of rows: about 5 ms.
+STEP_BYTES = 256 * 1024
+
+# Sizes are summed inside SQLite this many rows at a time while a page's end is looked for.
+PROBE_ROWS = 2_048
+
+
+ESCAPED_NUL = "\\u0000"  # as JSON text has it
+
+PUT = "INSERT OR REPLACE INTO item (slot, pk, sk, size, item) VALUES (?, ?, ?, ?, ?)"
+
+
+class Extent(NamedTuple):
+    """How far a page reaches: its rows, their bytes, and whether the range may go on after it."""
+
+    rows: int
+    size: int
+    more: bool
+
+
+class Filter(NamedTuple):
+    """An SQL expression over the column `item`, and the values it binds."""
+
+    sql: str
+    values: Sequence[Any]
+
+
+Rows = PartitionRange | SlotRange
+
+
+class Selection(NamedTuple):
+    """The first `length` rows of a range. `fetch` reads the items of a local index's rows from the table."""
+
+    rows: Rows
+    length: int
+    fetch: bool = False
+
+
+class Table:
+    """An open table. `path` None keeps it in memory."""
+
+    def __init__(
+        self,
+        definition: TableDefinition,
+        path: Path | None,
+        sync: Sync,
+        executor: Executor,
+        item_collection_limit: int = MAX_ITEM_COLLECTION_BYTES,
+    ) -> None:
+        self._writer = sqlite.connect(sqlite.MEMORY if path is None else path, sync)
+        if path is None:
+            _create(self._writer, definition)
+            self._reader = self._writer
+        else:
+            self._reader = sqlite.connect(path, read_only=True)
+        self._writer.set_busy_timeout(0)  # who writes waits on the event loop, not inside SQLite
+        self._read = self._reader.cursor()
+        self._write = self._writer.cursor()
+        self._statistics = Statistics(self._write)
+        self._commits = GroupCommit(
+            self._writer, None if path is None else executor, self._statistics, self._forget_progress
+        )
+        self.effects: list[Effect] | None = None
+        # Set before an item with a NUL can be read, and for good.
+        self.may_hold_nul = bool(self._read.execute("SELECT nul FROM peculiarity").get)
+        self.indexes: dict[str, Index] = {}
+        self._collections: ItemCollections | None = None
+        if any(not index.is_global for index in definition.indexes):  # there from the start, or never
+            self._collections = ItemCollections(self._write, item_collection_limit)
+        self.redefine(definition)
+
+    @staticmethod
+    def create_file(path: Path, definition: TableDefinition) -> None:
+        """Make a new table's empty file."""
+        connection = sqlite.connect(path)
+        _create(connection, definition)
+        connection.close()
+
+    def redefine(self, definition: TableDefinition) -> None:
+        """Take over a changed definition."""
+        self.definition = definition
+        kept = {index.definition.id: index for index in self.indexes.values()}
+        self.indexes = {}
+        for index_definition in definition.indexes:
+            index = Index(index_definition, definition)
+            if index_definition.status == "CREATING":
+                known = kept.get(index_definition.id)
+                index.backfilled = self._stored_progress(index) if known is None else known.backfilled
+            self.indexes[index_definition.name] = index
+
+    # Reads
+
+    def get(self, key: RowKey) -> bytes | None:
+        """The committed item's JSON."""
+        found: bytes | None = self._read.execute(
+            "SELECT CAST(item AS BLOB) FROM item WHERE slot = ? AND pk = ? AND sk = ?", key
+        ).get
+        return found
+
+    def get_sized(self, key: RowKey) -> tuple[int, bytes] | None:
+        """The committed item's size and JSON."""
+        found: tuple[int, bytes] | None = self._read.execute(
+            "SELECT size, CAST(item AS BLOB) FROM item WHERE slot = ? AND pk = ? AND sk = ?", key
+        ).get
+        return found
+
+    def get_joined(self, keys: Sequence[RowKey]) -> tuple[int, bytes]:
+        """The committed items of these keys: their bytes, and their JSON joined with commas.
+
+        One statement: most of what a point read costs is the call of SQLite.
+        """
+        size, items = self._read.execute(
+            f"SELECT sum(item.size), CAST(group_concat(item.item, ',') AS BLOB) FROM {_rows_of(len(keys))}",
+            [column for key in keys for column in key],
+        ).get
+        return size or 0, items or b""
+
+    def statistics(self) -> tuple[int, int]:
+        """The exact number of items and their bytes."""
+        return self._counts(ITEMS.table)
+
+    def index_statistics(self) -> dict[str, tuple[int, int]]:
+        """The exact number of entries and their bytes, by the name of the index."""
+        return {name: self._counts(index.columns.table) for name, index in self.indexes.items()}
+
+    def _counts(self, source: str) -> tuple[int, int]:
+        counts = self._read.execute("SELECT items, bytes FROM statistics WHERE source = ?", (source,)).get
+        items, size = counts or (0, 0)
+        return items, size
+
+    def extent(self, rows: Rows, limit: int | None) -> Extent:
+        """The page that begins the range: up to `limit` rows, ending with the row that fills 1 MB.
+
+        SQLite sums sizes far faster than it hands them out, so they are summed in steps
+        that come up to the end of the page, and counted one by one only around it.
+        """
+        sizes = (
+            f"SELECT size FROM {rows.columns.table} WHERE {rows.condition} "
+            f"ORDER BY {rows.order} LIMIT ? OFFSET ?"
+        )
+        count = size = 0
+        step = PROBE_ROWS
+        while True:
+            step = step if limit is None else min(step, limit - count)
+            totals: Any = self._read.execute(
+                f"SELECT count(*), coalesce(sum(size), 0) FROM ({sizes})", (*rows.values, step, count)
+            ).get
+            found, added = totals
+            if size + added >= MAX_PAGE_BYTES:
+                break
+            count += found
+            size += added
+            if found < step or count == limit:
+                return Extent(count, size, count == limit)
+            expected = (MAX_PAGE_BYTES - size) * count // size
+            step = max(16, min(PROBE_ROWS, expected * 9 // 10))
+        around: list[Any] = self._read.execute(sizes, (*rows.values, step, count)).fetchall()
+        for (row_size,) in around:
+            count += 1
+            size += row_size
+            if size >= MAX_PAGE_BYTES:
+                break
+        return Extent(count, size, True)
+
+    def small_page(self, rows: Rows, limit: int) -> tuple[Extent, list[str]]:
+        """`extent` and its items' JSON at once, for a small `limit`."""
+        found: list[Any] = self._read.execute(
+            f"SELECT size, item FROM {rows.columns.table} WHERE {rows.condition} ORDER BY {rows.order} LIMIT ?",
+            (*rows.values, limit),
+        ).fetchall()
+        total = 0
+        for count, (size, _) in enumerate(found, 1):
+            total += size
+            if total >= MAX_PAGE_BYTES:
+                return Extent(count, total, True), [item for _, item in found[:count]]
+        return Extent(len(found), total, len(found) == limit), [item for _, item in found]
+
+    def item_at(self, rows: Rows, position: int) -> str:
+        """The JSON of the range's row at `position`, counted from 0."""
+        item: str = self._read.execute(
+            f"SELECT item FROM {rows.columns.table} WHERE {rows.condition} "
+            f"ORDER BY {rows.order} LIMIT 1 OFFSET ?",
+            (*rows.values, position),
+        ).get
+        return item
+
+    def joined(self, selection: Selection, only: Filter | None) -> tuple[int, bytes]:
+        """The selected items that pass: how many, and their JSON joined with commas."""
+        inner, values = _items_sql(selection, only)
+        passed, items = self._read.execute(
+            f"SELECT count(*), CAST(group_concat(item, ',') AS BLOB) FROM ({inner})", values
+        ).get
+        return passed, items or b""
+
+    def items(self, selection: Selection, only: Filter | None) -> list[str]:
+        """The same items' JSON, one by one."""
+        inner, values = _items_sql(selection, only)
+        return [str(item) for (item,) in self._read.execute(inner, values)]
+
+    def count(self, selection: Selection, only: Filter) -> int:
+        """How many of the selected items pass."""
+        inner, values = _items_sql(selection, only)
+        passed: int = self._read.execute(f"SELECT count(*) FROM ({inner})", values).get
+        return passed
+
+    # Writes
+
+    def submit(self, write: Callable[[], T]) -> asyncio.Future[T]:
+        """Run `write` in the next group; the future resolves when it is durable.
+
+        `write` may call the methods below, which see every write before it.
+        """
+        return self._commits.submit(write)
+
+    def stored(self, key: RowKey) -> Stored | None:
+        """The item as this write finds it."""
+        found = self._write.execute(
+            "SELECT size, item FROM item WHERE slot = ? AND pk = ? AND sk = ?", key
+        ).get
+        return None if found is None else Stored(*found)
+
+    def overwrite(self, key: RowKey, item: Item, new: Stored) -> int | None:
+        """Store an item over whatever is there; the size of what was, if anything was."""
+        if self.indexes:
+            old = self.stored(key)
+            self.put(key, item, new, old)
+            return None if old is None else old.size
+        old_size: int | None = self._write.execute(
+            "SELECT size FROM item WHERE slot = ? AND pk = ? AND sk = ?", key
+        ).get
+        self._put(key, new, old_size)
+        return old_size
+
+    def put(self, key: RowKey, item: Item, new: Stored, old: Stored | None) -> None:
+        """Store an item, given both as it is and as JSON, over the `old` one."""
+        self._put(key, new, None if old is None else old.size)
+        if self.indexes:
+            self._change_indexes(key, (item, new), None if old is None else (ujson.loads(old.text), old))
+
+    def delete(self, key: RowKey, old: Stored) -> None:
+        if self.effects is not None:
+            self.effects.append(Effect(self.definition.id, key, None))
+        self._write.execute("DELETE FROM item WHERE slot = ? AND pk = ? AND sk = ?", key)
+        self._statistics.add(ITEMS.table, -1, -old.size)
+        if self.indexes:
+            self._change_indexes(key, None, (ujson.loads(old.text), old))
+
+    def collection_size(self, key: RowKey) -> int | None:
+        """Bytes of the key's item collection as this write leaves it; None on a table that has none."""
+        return None if self._collections is None else self._collections.size(key)
+
+    def _put(self, key: RowKey, new: Stored, old_size: int | None) -> None:
+        if self.effects is not None:
+            self.effects.append(Effect(self.definition.id, key, new))
+        if ESCAPED_NUL in new.text:
+            self.may_hold_nul = True
+            self._write.execute("UPDATE peculiarity SET nul = 1 WHERE nul = 0")
+        self._write.execute(PUT, (*key, *new))
+        if old_size is None:
+            self._statistics.add(ITEMS.table, 1, new.size)
+        else:
+            self._statistics.add(ITEMS.table, 0, new.size - old_size)
+
+    def _change_indexes(
+        self, key: RowKey, new: tuple[Item, Stored] | None, old: tuple[Item, Stored] | None
+    ) -> None:
+        grown = _size(None if new is None else new[1]) - _size(None if old is None else old[1])
+        for index in self.indexes.values():
+            if index.is_kept(key):
+                old_entry = None if old is None else index.entry(key, *old)
+                new_entry = None if new is None else index.entry(key, *new)
+                index.change(self._write, self._statistics, old_entry, new_entry)
+                if not index.definition.is_global:
+                    grown += _size(new_entry) - _size(old_entry)
+        if self._collections is not None:
+            self._collections.add(key, grown)
+
+    # Transactions over several tables (alt/storage/transactions.py)
+
+    def hold(self) -> asyncio.Future[None]:
+        """Resolves once this file is free; no group of writes begins until `release`."""
+        return self._commits.hold()
+
+    def release(self) -> None:
+        self._commits.release()
+
+    def break_off(self) -> None:
+        """Refuse all further writes until the next start."""
+        self._commits.break_off()
+
+    def begin(self) -> None:
+        """Begin a transaction on a held file. What it writes is noted in `effects`."""
+        self._write.execute("BEGIN IMMEDIATE")
+        self.effects = []
+
+    def prepare(self, number: int, token: Token | None) -> None:
+        """Write what goes with the transaction's own writes."""
+        self._write.execute("UPDATE transaction_mark SET number = ?", (number,))
+        if token is not None:
+            self.put_token(token)
+        self._statistics.store()
+        self.effects = None
+
+    def commit(self) -> None:
+        """May run on any thread while the file is held."""
+        self._write.execute("COMMIT")
+
+    def rollback(self) -> None:
+        self.effects = None
+        self._statistics.discard()
+        if self._writer.in_transaction:
+            self._write.execute("ROLLBACK")
+
+    def mark(self) -> int:
+        """The number of the last transaction over several tables that this file has."""
+        number: int = self._write.execute("SELECT number FROM transaction_mark").get
+        return number
+
+    def redo(self, effects: Iterable[Effect]) -> None:
+        """Write the effects of a decided transaction, inside `begin` and `commit`."""
+        if self._collections is not None:
+            self._collections.is_limited = False
+        for _, key, new in effects:
+            old = self.stored(key)
+            if new is not None:
+                self.put(key, ujson.loads(new.text), new, old)
+            elif old is not None:
+                self.delete(key, old)
+        if self._collections is not None:
+            self._collections.is_limited = True
+
+    def put_token(self, token: Token) -> None:
+        """Keep a ClientRequestToken with what its transaction writes; expired ones go."""
+        self._write.execute("DELETE FROM token WHERE expires < ?", (token.expires - TOKEN_SECONDS,))
+        self._write.execute("INSERT OR REPLACE INTO token (token, request, expires) VALUES (?, ?, ?)", token)
+
+    def tokens(self) -> list[Token]:
+        return [Token(*row) for row in self._read.execute("SELECT token, request, expires FROM token")]
+
+    def snapshot(self, read: Callable[[], T]) -> T:
+        """Run several reads on one state of the file."""
+        if self._reader is self._writer:
+            return read()
+        self._read.execute("BEGIN")
+        try:
+            return read()
+        finally:
+            self._read.execute("COMMIT")
+
+    # Index changes, each a write of bounded length
+
+    def create_index(self, name: str) -> None:
+        """Make an index's table. `backfill` fills it."""
+        self.indexes[name].create(self._write)
+
+    def backfill(self, name: str, limit: int) -> bool:
+        """Take up to `limit` more items into an index that is CREATING; False once all are in."""
+        index = self.indexes[name]
+        rows = SlotRange() if index.backfilled is None else SlotRange().after(index.backfilled)
+        found = self._step(
+            f"SELECT size, item, slot, pk, sk FROM item WHERE {rows.condition} ORDER BY {rows.order} LIMIT ?",
+            (*rows.values, limit),
+        )
+        for size, text, *row in found:
+            key, stored = RowKey(*row), Stored(size, text)
+            index.change(self._write, self._statistics, None, index.entry(key, ujson.loads(text), stored))
+        index.backfilled = key if found else END
+        self._write.execute(
+            "INSERT OR REPLACE INTO backfill (source, slot, pk, sk) VALUES (?, ?, ?, ?)",
+            (index.columns.table, *index.backfilled),
+        )
+        return bool(found)
+
+    def empty_index(self, name: str, limit: int) -> bool:
+        """Remove up to `limit` entries of an index that is DELETING; False once its table is gone too."""
+        index = self.indexes[name]
+        table, key = index.columns.table, ", ".join(index.columns.key)
+        if self._write.execute("SELECT 1 FROM statistics WHERE source = ?", (table,)).get is not None:
+            found = self._step(f"SELECT size, {key} FROM {table} ORDER BY {key} LIMIT ?", (limit,))
+            for size, *entry_key in found:
+                index.remove(self._write, self._statistics, tuple(entry_key), size)
+            if found:
+                return True
+        index.drop(self._write)
+        return False
+
+    def _step(self, sql: str, values: tuple[Any, ...]) -> list[Any]:
+        """The rows, whose first column is their size, up to the one that fills STEP_BYTES."""
+        found, size = [], 0
+        cursor = self._writer.execute(sql, values)
+        for row in cursor:
+            found.append(row)
+            size += row[0]
+            if size >= STEP_BYTES:
+                cursor.close()
+                break
+        return found
+
+    def _stored_progress(self, index: Index) -> RowKey | None:
+        found = self._read.execute(
+            "SELECT slot, pk, sk FROM backfill WHERE source = ?", (index.columns.table,)
+        ).get
+        return None if found is None else RowKey(*found)
+
+    def _forget_progress(self) -> None:
+        """After a group was lost: an index under way is as far as the file says."""
+        for index in self.indexes.values():
+            if index.definition.status == "CREATING":
+                index.backfilled = self._stored_progress(index)
+
+    # Life
+
+    @property
+    def idle(self) -> bool:
+        return self._commits.idle
+
+    def when_idle(self, callback: Callable[[], None]) -> None:
+        """Call back once every submitted write is durable."""
+        self._commits.when_idle(callback)
+
+    async def drain(self) -> None:
+        """Return when every submitted write is durable."""
+        drained = asyncio.Event()
+        self.when_idle(drained.set)
+        await drained.wait()
+
+    def close(self) -> None:
+        """Close the file; the last connection to close checkpoints it."""
+        self._reader.close()
+        if self._writer is not self._reader:
+            self._writer.close()
+
+
+def _create(connection: Any, definition: TableDefinition) -> None:
+    sqlite.create(connection, "table", FORMAT)
+    cursor = connection.cursor()
+    for index in definition.indexes:
+        Index(index, definition).create(cursor)
+
+
+def _size(stored: Stored | Entry | None) -> int:
+    return 0 if stored is None else stored.size
+
+
+def _items_sql(selection: Selection, only: Filter | None) -> tuple[str, tuple[Any, ...]]:
+    """A filter sees what the rows themselves hold; only those that pass are fetched from the table."""
+    rows = selection.rows
+    wanted = "slot, pk, sk" if selection.fetch else "item"
+    columns = f"{wanted}, item" if selection.fetch and only is not None else wanted
+    sql = f"SELECT {columns} FROM {rows.columns.table} WHERE {rows.condition} ORDER BY {rows.order} LIMIT ?"
+    values: tuple[Any, ...] = (*rows.values, selection.length)
+    if only is not None:
+        sql = f"SELECT {wanted} FROM ({sql}) WHERE {only.sql}"
+        values += (*only.values,)
+    if selection.fetch:
+        # CROSS JOIN keeps the index's order. A local index shares its slots with the table.
+        sql = (
+            f"SELECT item.item AS item FROM ({sql}) AS entry CROSS JOIN item "
+            "ON item.slot = entry.slot AND item.pk = entry.pk AND item.sk = entry.sk"
+        )
+    return sql, values
+
+
+def _rows_of(count: int) -> str:
+    """FROM clause of the items of `count` keys, each bound as its three columns."""
+    keys = ", ".join(["(?, ?, ?)"] * count)
+    return (
+        f"(VALUES {keys}) AS wanted CROSS JOIN item "
+        "ON item.slot = wanted.column1 AND item.pk = wanted.column2 AND item.sk = wanted.column3"
+    )

@@ -1,0 +1,154 @@
+"""The quick test of a request: closures compiled from its shape that only say yes or no.
+
+Nearly every request passes, so this is all that most requests cost. A no is not yet an error: it also
+stands for whatever is merely unusual (a null member, a number with a fraction, a value of several
+types, deep nesting). The walks that word errors have the last word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from alt.validation import blobs
+from alt.validation.limits import Limits
+from alt.validation.serialization import GREATEST_LONG, LEAST_LONG
+from alt.validation.shapes import Shape
+
+Test = Callable[[Any], bool]
+
+# Attribute values in more lists and maps than this are left to the walk that does not recurse.
+_LEVELS = 32
+
+
+def test_of(shape: Shape) -> Test:
+    """A test that is true only of values that are well-formed and keep every constraint."""
+    if shape.kind == "structure":
+        return _structure_test(shape)
+    if shape.kind == "list":
+        return _list_test(shape)
+    if shape.kind == "map":
+        return _map_test(shape)
+    if shape.kind in ("integer", "long"):
+        return _number_test(shape.limits)
+    if shape.kind in ("double", "timestamp"):
+        return _is_number
+    if shape.kind == "string":
+        return shape.limits.text_test() if shape.limits else _is_text
+    return {"boolean": _is_flag, "blob": _is_blob, "attribute": _is_attribute}[shape.kind]
+
+
+def _structure_test(shape: Shape) -> Test:
+    tests = {name: test_of(member) for name, member in shape.members.items()}
+    find = tests.get
+    required = shape.required
+
+    def conforms(value: Any) -> bool:
+        if type(value) is not dict:
+            return False
+        for name in required:
+            if name not in value:
+                return False
+        for name, content in value.items():
+            test = find(name)
+            if test is not None and not test(content):
+                return False
+        return True
+
+    return conforms
+
+
+def _list_test(shape: Shape) -> Test:
+    assert shape.element is not None
+    test = test_of(shape.element)
+    holds = _size_test(shape.limits)
+
+    def conforms(value: Any) -> bool:
+        return type(value) is list and holds(value) and all(map(test, value))
+
+    return conforms
+
+
+def _map_test(shape: Shape) -> Test:
+    assert shape.element is not None
+    if shape.element.kind == "attribute" and not shape.limits and not shape.key_limits:
+        return _is_attribute_map
+    test = test_of(shape.element)
+    holds = _size_test(shape.limits)
+    key_test = shape.key_limits.text_test() if shape.key_limits else _is_text
+
+    def conforms(value: Any) -> bool:
+        return (
+            type(value) is dict
+            and holds(value)
+            and all(map(key_test, value))
+            and all(map(test, value.values()))
+        )
+
+    return conforms
+
+
+def _size_test(limits: Limits) -> Test:
+    if not limits:
+        return lambda _: True
+    return lambda value: not limits.breaches(value)
+
+
+def _number_test(limits: Limits) -> Test:
+    if not limits:
+        return _is_number
+    return lambda value: _is_number(value) and not limits.breaches(value)
+
+
+def _is_text(value: Any) -> bool:
+    return type(value) is str
+
+
+def _is_flag(value: Any) -> bool:
+    return value is True or value is False
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) is int and LEAST_LONG <= value <= GREATEST_LONG
+
+
+def _is_blob(value: Any) -> bool:
+    return type(value) is str and blobs.fault(value) is None
+
+
+def _is_attribute_map(value: Any, levels: int = _LEVELS) -> bool:
+    if type(value) is not dict:
+        return False
+    for attribute in value.values():
+        # The two commonest types, without a call.
+        if (
+            type(attribute) is dict
+            and len(attribute) == 1
+            and (type(attribute.get("S")) is str or type(attribute.get("N")) is str)
+        ):
+            continue
+        if not _is_attribute(attribute, levels):
+            return False
+    return True
+
+
+def _is_attribute(value: Any, levels: int = _LEVELS) -> bool:
+    if type(value) is not dict or len(value) != 1:
+        return False
+    ((kind, content),) = value.items()
+    if kind == "S" or kind == "N":
+        return type(content) is str
+    if kind == "M":
+        return levels > 0 and _is_attribute_map(content, levels - 1)
+    if kind == "L":
+        return (
+            levels > 0
+            and type(content) is list
+            and all(_is_attribute(element, levels - 1) for element in content)
+        )
+    if kind in ("SS", "NS", "BS"):
+        test = _is_blob if kind == "BS" else _is_text
+        return type(content) is list and all(map(test, content))
+    if kind == "B":
+        return _is_blob(content)
+    return kind in ("BOOL", "NULL") and _is_flag(content)

@@ -1,0 +1,56 @@
+"""Bytes of canonical values and items, by DynamoDB's published rules (its number sizes as measured).
+
+An item costs its attributes' names and values. A list or map costs 3 bytes and 1
+for each element; a set costs nothing over its members. `attribute.normalize`
+computes the same figures while it checks a value from a request.
+"""
+
+from __future__ import annotations
+
+from alt.values import numbers
+from alt.values.types import AttributeValue, Item
+
+DOCUMENT_BYTES = 3  # of a list or map
+ELEMENT_BYTES = 1  # of each element or entry, beside its value and key
+FLAG_BYTES = 1  # of a BOOL or NULL
+
+
+def item_size(item: Item) -> int:
+    """Bytes of a canonical item: names and values."""
+    size = 0
+    for name, value in item.items():
+        size += len(name) if name.isascii() else len(name.encode())
+        size += value_size(value)
+    return size
+
+
+def value_size(value: AttributeValue) -> int:
+    """Bytes of a canonical value, without the name it goes by."""
+    ((kind, content),) = value.items()
+    if kind == "S":
+        return len(content) if content.isascii() else len(content.encode())
+    if kind == "N":
+        return numbers.size(content)
+    if kind == "B":
+        return binary_size(content)
+    if kind == "M":
+        return DOCUMENT_BYTES + ELEMENT_BYTES * len(content) + item_size(content)
+    if kind == "L":
+        return DOCUMENT_BYTES + ELEMENT_BYTES * len(content) + sum(map(value_size, content))
+    if kind == "SS":
+        return sum(map(text_size, content))
+    if kind == "NS":
+        return sum(map(numbers.size, content))
+    if kind == "BS":
+        return sum(map(binary_size, content))
+    return FLAG_BYTES
+
+
+def text_size(text: str) -> int:
+    """Bytes of the text in UTF-8."""
+    return len(text) if text.isascii() else len(text.encode())
+
+
+def binary_size(text: str) -> int:
+    """Bytes that a base64 text stands for."""
+    return len(text) // 4 * 3 - text.count("=", -2)

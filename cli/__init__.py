@@ -1,0 +1,20 @@
+"""The `alt` command."""
+
+from __future__ import annotations
+
+import click
+
+from alt import __version__
+
+from .start import start
+from .tables import tables
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "ALT"})
+@click.version_option(__version__, prog_name="alt")
+def main() -> None:
+    """Alt: the DynamoDB API on SQLite files."""
+
+
+main.add_command(start)
+main.add_command(tables)

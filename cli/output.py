@@ -1,0 +1,157 @@
+"""How commands print: a table on a terminal, tab-separated text in a pipe, JSON when asked."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import click
+import ujson
+
+# A TableDescription, as DescribeTable answers it.
+Description = dict[str, Any]
+
+
+class Cell(NamedTuple):
+    """A value as a program reads it, and as a person does where that differs."""
+
+    plain: str
+    pretty: str | None = None
+
+
+LIST_HEADINGS = ("Table", "Items", "Size", "Created", "Billing", "Status")
+
+
+def json(value: Any) -> None:
+    click.echo(ujson.dumps(value, ensure_ascii=False, escape_forward_slashes=False, indent=2))
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
+    """Rows under their headings, which a pipe does without."""
+    if not sys.stdout.isatty():
+        for row in rows:
+            click.echo("\t".join(_printable(cell.plain) for cell in row))
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(box=box.SIMPLE_HEAD if headings else None, show_header=bool(headings))
+    for heading in headings:
+        shown.add_column(
+            heading, justify="right" if heading in ("Items", "Size") else "left", overflow="fold"
+        )
+    for row in rows:
+        # Text: names are not markup.
+        shown.add_row(*(Text(_printable(cell.pretty or cell.plain)) for cell in row))
+    Console().print(shown)
+
+
+def list_row(description: Description) -> list[Cell]:
+    return [
+        Cell(description["TableName"]),
+        _items(description),
+        _size(description),
+        _time(description["CreationDateTime"]),
+        Cell(_billing(description)),
+        Cell(description["TableStatus"]),
+    ]
+
+
+def show_rows(description: Description) -> list[list[Cell]]:
+    """What to show of one table, a name and its value a row."""
+    stream = description.get("StreamSpecification", {}).get("StreamViewType", "off")
+    protected = "on" if description["DeletionProtectionEnabled"] else "off"
+    table_class = description.get("TableClassSummary", {}).get("TableClass", "STANDARD")
+    rows = [
+        ("Table", Cell(description["TableName"])),
+        ("Status", Cell(description["TableStatus"])),
+        ("Created", _time(description["CreationDateTime"])),
+        ("Items", _items(description)),
+        ("Size", _size(description)),
+        *((kind, Cell(key)) for kind, key in _keys(description, description)),
+        ("Billing", Cell(f"{_billing(description)}{_units(description)}")),
+        ("Table class", Cell(table_class)),
+        ("Deletion protection", Cell(protected)),
+        ("Stream", Cell(stream)),
+        *(("Local index", index) for index in _indexes(description, "LocalSecondaryIndexes")),
+        *(("Global index", index) for index in _indexes(description, "GlobalSecondaryIndexes")),
+        ("ARN", Cell(description["TableArn"])),
+        ("Id", Cell(description["TableId"])),
+    ]
+    return [[Cell(name), value] for name, value in rows]
+
+
+def count(description: Description) -> str:
+    """The number of items for a person; empty if it is not known."""
+    return _items(description).pretty or ""
+
+
+def _items(described: Description) -> Cell:
+    items = described.get("ItemCount")
+    return Cell("") if items is None else Cell(str(items), f"{items:,}")
+
+
+def _size(described: Description) -> Cell:
+    size = described.get("TableSizeBytes")
+    return Cell("") if size is None else Cell(str(size), _readable(size))
+
+
+def _readable(size: float) -> str:
+    for unit in ("bytes", "KB", "MB"):
+        if size < 1_000:
+            return f"{size:,.0f} {unit}" if unit == "bytes" else f"{size:,.1f} {unit}"
+        size /= 1_000
+    return f"{size:,.1f} GB"
+
+
+def _time(epoch_seconds: float) -> Cell:
+    time = datetime.fromtimestamp(epoch_seconds, UTC)
+    plain = time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return Cell(plain, time.astimezone().strftime("%Y-%m-%d %H:%M:%S"))
+
+
+def _billing(description: Description) -> str:
+    mode: str = description.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED")
+    return mode
+
+
+def _units(described: Description) -> str:
+    if _billing(described) != "PROVISIONED":
+        return ""
+    units = described["ProvisionedThroughput"]
+    return f", {units['ReadCapacityUnits']} read and {units['WriteCapacityUnits']} write units"
+
+
+def _keys(description: Description, keyed: Description) -> list[tuple[str, str]]:
+    """The keys of a table or an index: `("Partition key", "artist (S)")`, ..."""
+    types = {
+        attribute["AttributeName"]: attribute["AttributeType"]
+        for attribute in description["AttributeDefinitions"]
+    }
+    return [
+        (
+            "Partition key" if key["KeyType"] == "HASH" else "Sort key",
+            f"{key['AttributeName']} ({types[key['AttributeName']]})",
+        )
+        for key in keyed["KeySchema"]
+    ]
+
+
+def _indexes(description: Description, kind: str) -> list[Cell]:
+    cells = []
+    for index in description.get(kind, ()):
+        keys = ", ".join(key for _, key in _keys(description, index))
+        projection = index["Projection"]["ProjectionType"]
+        parts = [f"{index['IndexName']}: {keys}; {projection}; {index['ItemCount']} items"]
+        status = index.get("IndexStatus", "ACTIVE")
+        cells.append(Cell("; ".join(parts if status == "ACTIVE" else [*parts, status])))
+    return cells
+
+
+def _printable(text: str) -> str:
+    """Attribute names may hold tabs, newlines and a terminal's control codes."""
+    return text if text.isprintable() else ujson.dumps(text)

@@ -1,0 +1,104 @@
+"""`alt start`: serve until told to stop."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import click
+
+from alt.config import (
+    DEFAULT_HOST,
+    DEFAULT_PORT,
+    MAX_ITEM_COLLECTION_BYTES,
+    Settings,
+    Sync,
+    default_data_dir,
+)
+
+LOG_LEVELS = ["debug", "info", "warning", "error"]
+
+
+@click.command()
+@click.option(
+    "--host", envvar="ALT_HOST", default=DEFAULT_HOST, show_default=True, help="Address to listen on."
+)
+@click.option(
+    "--port",
+    envvar="ALT_PORT",
+    default=DEFAULT_PORT,
+    show_default=True,
+    type=click.IntRange(0, 65_535),
+    help="Port to listen on; 0 picks a free one.",
+)
+@click.option(
+    "--data-dir",
+    envvar="ALT_DATA_DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help=f"Where the data is kept. [default: {default_data_dir()}]",
+)
+@click.option(
+    "--memory",
+    envvar="ALT_MEMORY",
+    is_flag=True,
+    help="Keep everything in memory; nothing outlives the server.",
+)
+@click.option(
+    "--sync",
+    envvar="ALT_SYNC",
+    default="full",
+    show_default=True,
+    type=click.Choice(["full", "normal", "off"]),
+    help="full: an acknowledged write survives a power cut. normal, off: it survives the death of the process.",
+)
+@click.option(
+    "--item-collection-limit",
+    envvar="ALT_ITEM_COLLECTION_LIMIT",
+    metavar="BYTES",
+    default=MAX_ITEM_COLLECTION_BYTES,
+    show_default="10 GB",
+    type=click.IntRange(min=1),
+    help="How much one partition key may hold on tables with local secondary indexes, these included.",
+)
+@click.option(
+    "--log-level", envvar="ALT_LOG_LEVEL", default="warning", show_default=True, type=click.Choice(LOG_LEVELS)
+)
+def start(
+    host: str,
+    port: int,
+    data_dir: Path | None,
+    memory: bool,
+    sync: Sync,
+    item_collection_limit: int,
+    log_level: str,
+) -> None:
+    """Serve the DynamoDB API."""
+    from alt.service import run
+    from alt.storage.catalog import NewerFormatError
+    from alt.storage.data_directory import AlreadyServedError
+
+    if memory and data_dir is not None:
+        raise click.UsageError("--memory keeps nothing on disk: leave out --data-dir.")
+    logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    directory = None if memory else (data_dir or default_data_dir()).absolute()
+
+    def ready(address: str) -> None:
+        click.echo(f"Alt listens on http://{address}")
+        click.echo(f"Data: {directory or 'in memory, gone when the server stops'}")
+        click.echo(f"AWS_ENDPOINT_URL_DYNAMODB=http://{address}")
+
+    settings = Settings(
+        host=host, port=port, data_dir=directory, sync=sync, item_collection_limit=item_collection_limit
+    )
+    try:
+        run(settings, ready)
+    except (AlreadyServedError, NewerFormatError) as error:
+        raise click.ClickException(str(error)) from None
+    except OSError as error:
+        raise click.ClickException(_explain(error, host, port)) from None
+
+
+def _explain(error: OSError, host: str, port: int) -> str:
+    if error.filename is not None:
+        return f"cannot use {error.filename}: {error.strerror}. Choose another directory with --data-dir."
+    return f"cannot listen on {host}:{port}: {error.strerror}. Choose another port with --port, or 0 for any free one."

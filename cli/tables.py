@@ -1,0 +1,118 @@
+"""`alt tables`: look at the tables of a data directory, and remove them."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from . import output
+from .data import data_dir_option, opened
+
+if TYPE_CHECKING:
+    from alt.operations.engine import Engine
+    from alt.storage.definition import TableDefinition
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, as DescribeTable answers it.")
+
+
+@click.group()
+def tables() -> None:
+    """Look at and remove tables, whether a server runs or not."""
+
+
+@tables.command()
+@data_dir_option
+@json_option
+def ls(data_dir: Path | None, as_json: bool) -> None:
+    """List the tables with their items, sizes and status.
+
+    On a terminal as a table; in a pipe one line a table, tab-separated: name, items,
+    bytes, time of creation, billing mode, status.
+    """
+    with opened(data_dir) as engine:
+        problems: list[str] = []
+        descriptions = [_describe(engine, definition, problems) for definition in engine.store.definitions()]
+    if as_json:
+        output.json(descriptions)
+    else:
+        output.table(output.LIST_HEADINGS, [output.list_row(description) for description in descriptions])
+    if problems:
+        raise click.ClickException("; ".join(problems))
+
+
+@tables.command()
+@click.argument("name")
+@data_dir_option
+@json_option
+def show(name: str, data_dir: Path | None, as_json: bool) -> None:
+    """Show one table: its keys, indexes and settings."""
+    with opened(data_dir) as engine:
+        problems: list[str] = []
+        description = _describe(engine, _definition(engine, name), problems)
+    if problems:
+        raise click.ClickException("; ".join(problems))
+    if as_json:
+        output.json(description)
+    else:
+        output.table((), output.show_rows(description))
+
+
+@tables.command()
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Remove without asking.")
+@data_dir_option
+@json_option
+def rm(name: str, yes: bool, data_dir: Path | None, as_json: bool) -> None:
+    """Remove a table and all its items."""
+    with opened(data_dir) as engine:
+        definition = _definition(engine, name)
+        description = _describe(engine, definition, [])
+        if description["DeletionProtectionEnabled"]:
+            raise click.ClickException(f"{name} is protected against deletion; UpdateTable turns that off")
+        if not yes:
+            _confirm(f"Remove {name} and its {output.count(description)} items?")
+        asyncio.run(_remove(engine, definition))
+    if as_json:
+        output.json(description)
+    else:
+        click.echo(f"Removed {name}.")
+
+
+def _definition(engine: Engine, name: str) -> TableDefinition:
+    definition = engine.store.definition(name)
+    if definition is None:
+        raise click.ClickException(f"no table {name}: `alt tables ls` lists those there are")
+    return definition
+
+
+def _describe(engine: Engine, definition: TableDefinition, problems: list[str]) -> output.Description:
+    """The table's description. Where its file cannot be read, without counts, and `problems` says why."""
+    from alt.config import DEFAULT_REGION
+    from alt.operations.table_description import describe
+    from alt.storage.data_directory import UnusableDataError, using
+
+    now = engine.clock()
+    try:
+        with using(f"table {definition.name}"):
+            table = engine.table(definition.name)
+            items, indexes = table.statistics(), table.index_statistics()
+    except UnusableDataError as error:
+        problems.append(str(error))
+        description = describe(definition, DEFAULT_REGION, now, status="UNREADABLE")
+        del description["ItemCount"], description["TableSizeBytes"]
+        return description
+    return describe(definition, DEFAULT_REGION, now, items, indexes)
+
+
+async def _remove(engine: Engine, definition: TableDefinition) -> None:
+    await engine.store.remove(definition)
+
+
+def _confirm(question: str) -> None:
+    if not sys.stdin.isatty():
+        raise click.UsageError("nobody to ask: --yes removes without asking.")
+    click.confirm(question, abort=True, err=True)

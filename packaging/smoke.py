@@ -1,0 +1,81 @@
+"""A boto3 round trip against an `alt` binary: `python smoke.py PATH`. Exits non-zero if anything is wrong."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from typing import Any
+
+import boto3
+
+
+def main() -> None:
+    binary = sys.argv[1]
+    with tempfile.TemporaryDirectory() as folder:
+        server, client = _start(binary, folder)
+        try:
+            _write(client)
+        finally:
+            _stop(server)
+        server, client = _start(binary, folder)
+        try:
+            _read(client)
+        finally:
+            _stop(server)
+        listed = subprocess.run(
+            [binary, "tables", "ls", "--data-dir", folder], capture_output=True, text=True, check=True
+        )
+        assert listed.stdout.split("\t")[:2] == ["smoke", "10"], listed
+
+
+def _start(binary: str, folder: str) -> tuple[subprocess.Popen[str], Any]:
+    command = [binary, "start", "--port", "0", "--data-dir", folder]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    for line in server.stdout:
+        if line.startswith("AWS_ENDPOINT_URL_DYNAMODB="):
+            url = line.strip().split("=", 1)[1]
+            options = {"aws_access_key_id": "smoke", "aws_secret_access_key": "smoke"}
+            return server, boto3.client("dynamodb", endpoint_url=url, region_name="us-east-1", **options)
+    raise SystemExit(f"the binary did not start: exit status {server.wait()}")
+
+
+def _stop(server: subprocess.Popen[str]) -> None:
+    server.terminate()
+    status = server.wait(timeout=30)
+    if status != 0 and sys.platform != "win32":
+        raise SystemExit(f"the binary stopped with status {status}")
+
+
+def _write(client: Any) -> None:
+    client.create_table(
+        TableName="smoke",
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        AttributeDefinitions=[
+            {"AttributeName": "pk", "AttributeType": "S"},
+            {"AttributeName": "sk", "AttributeType": "N"},
+        ],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    client.get_waiter("table_exists").wait(TableName="smoke")
+    for number in range(11):
+        item = {"pk": {"S": "a"}, "sk": {"N": str(number)}, "square": {"N": str(number**2)}}
+        client.put_item(TableName="smoke", Item=item)
+    client.delete_item(TableName="smoke", Key={"pk": {"S": "a"}, "sk": {"N": "10"}})
+
+
+def _read(client: Any) -> None:
+    found = client.get_item(TableName="smoke", Key={"pk": {"S": "a"}, "sk": {"N": "7"}})
+    assert found["Item"]["square"] == {"N": "49"}, found
+    answer = client.query(
+        TableName="smoke",
+        KeyConditionExpression="pk = :p AND sk > :s",
+        FilterExpression="square < :most",
+        ExpressionAttributeValues={":p": {"S": "a"}, ":s": {"N": "2"}, ":most": {"N": "50"}},
+    )
+    assert [item["sk"]["N"] for item in answer["Items"]] == ["3", "4", "5", "6", "7"], answer
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The SQL that creates Alt's files, read with `importlib.resources`."""

@@ -1,0 +1,52 @@
+-- One DynamoDB table. Clustered by slot (a hash of the partition key), partition key
+-- and sort key, in the order-preserving encoding of alt/values/keys.py; a table without
+-- a sort key has x'' there. `size` stands before `item` so that sizes are read without
+-- touching an item's overflow pages.
+CREATE TABLE item (
+    slot INTEGER NOT NULL,
+    pk   NOT NULL,
+    sk   NOT NULL,
+    size INTEGER NOT NULL,   -- bytes, by DynamoDB's rules
+    item TEXT NOT NULL,      -- DynamoDB JSON
+    PRIMARY KEY (slot, pk, sk)
+) WITHOUT ROWID;
+
+-- Exact counts, by the name of the clustered table they count.
+CREATE TABLE statistics (
+    source TEXT PRIMARY KEY,
+    items  INTEGER NOT NULL DEFAULT 0,
+    bytes  INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+INSERT INTO statistics (source) VALUES ('item');
+
+-- Where there are local indexes: the bytes of each partition key's items and their entries in those.
+CREATE TABLE item_collection (
+    slot  INTEGER NOT NULL,
+    pk    NOT NULL,
+    bytes INTEGER NOT NULL,
+    PRIMARY KEY (slot, pk)
+) WITHOUT ROWID;
+
+-- How far the building of an index has come: the last item whose entry is in it.
+CREATE TABLE backfill (
+    source TEXT PRIMARY KEY,
+    slot INTEGER NOT NULL,
+    pk   NOT NULL,
+    sk   NOT NULL
+) WITHOUT ROWID;
+
+-- The last transaction over several tables that reached this file, by its number in the journal.
+CREATE TABLE transaction_mark (number INTEGER NOT NULL);
+INSERT INTO transaction_mark VALUES (0);
+
+-- ClientRequestTokens of transactions that wrote here; `request` is a hash, `expires` in epoch seconds.
+CREATE TABLE token (
+    token   TEXT PRIMARY KEY,
+    request BLOB NOT NULL,
+    expires REAL NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX token_expiry ON token (expires);
+
+-- Whether an item with an escaped NUL was ever stored: SQL alone cannot filter such (alt/expressions/sql.py).
+CREATE TABLE peculiarity (nul INTEGER NOT NULL);
+INSERT INTO peculiarity VALUES (0);

@@ -1,0 +1,78 @@
+"""A real server for black-box tests: one `alt start` process a test worker."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+
+class Server:
+    """An `alt start` process on a free port, and clients for it."""
+
+    def __init__(self, *options: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "alt.cli", "start", "--port", "0", *options],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        lines = [self.process.stdout.readline() for _ in range(3)]
+        assert lines[2].startswith("AWS_ENDPOINT_URL_DYNAMODB="), lines
+        self.url = lines[2].strip().split("=", 1)[1]
+        self.port = int(self.url.rpartition(":")[2])
+
+    def client(self, service: str = "dynamodb", region: str = "us-east-1", **config: Any) -> Any:
+        """A boto3 client that neither retries nor validates: errors are the server's."""
+        options = {"retries": {"max_attempts": 0}, "parameter_validation": False, **config}
+        return boto3.client(
+            service,
+            endpoint_url=self.url,
+            region_name=region,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            config=Config(**options),
+        )
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit status."""
+        self.process.terminate()
+        return self.process.wait(timeout=20)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(timeout=20)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with its data on disk, shared by a worker's tests."""
+    running = Server("--data-dir", str(tmp_path_factory.mktemp("data")))
+    yield running
+    running.kill()
+
+
+@pytest.fixture(scope="session")
+def dynamodb(server: Server) -> Any:
+    """A client of the shared server."""
+    return server.client()
+
+
+@pytest.fixture
+def start_server() -> Iterator[Any]:
+    """Start servers with options of the test's own; whatever still runs at its end is killed."""
+    running: list[Server] = []
+
+    def start(*options: str | Path) -> Server:
+        running.append(Server(*map(str, options)))
+        return running[-1]
+
+    yield start
+    for server in running:
+        server.kill()

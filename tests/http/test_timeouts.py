@@ -1,0 +1,121 @@
+"""Clients that are stuck: a connection on a transport and a clock of the test's own."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+
+from alt.http import protocol, response
+from alt.http.protocol import Connection, Connections, Request
+
+
+class Transport:
+    def __init__(self) -> None:
+        self.written = b""
+        self.closed = False
+
+    def write(self, data: bytes) -> None:
+        self.written += data
+
+    def close(self) -> None:
+        self.closed = True
+
+    abort = close
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+
+class Loop:
+    """As much of an event loop as connections use, with a clock that stands still."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def time(self) -> float:
+        return self.now
+
+    def call_later(self, *_: Any) -> None: ...
+
+
+class Handler:
+    def answer(self, request: Request) -> bytes:
+        return response.render(request.url)
+
+    def refuse(self, status: int, reason: str) -> bytes:
+        return response.render(reason.encode(), status=status, close=True)
+
+
+@pytest.fixture
+def loop() -> Loop:
+    return Loop()
+
+
+@pytest.fixture
+def connection(loop: Loop) -> Connection:
+    made = Connection(Connections(Handler(), cast(asyncio.AbstractEventLoop, loop)))
+    made.connection_made(cast(asyncio.BaseTransport, Transport()))
+    return made
+
+
+def _transport(connection: Connection) -> Transport:
+    return cast(Transport, connection._transport)
+
+
+HALF_HEAD = b"POST / HTTP/1.1\r\nContent-"
+HALF_BODY = b"POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\nabc"
+WHOLE = b"GET /x HTTP/1.1\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "seconds"),
+    [
+        (HALF_HEAD, protocol.HEADERS_TIMEOUT_SECONDS),
+        (HALF_BODY, protocol.STALLED_TIMEOUT_SECONDS),
+    ],
+)
+def test_half_a_request_times_out(connection: Connection, loop: Loop, data: bytes, seconds: int) -> None:
+    connection.data_received(data)
+    connection.check_timeout(loop.now + seconds - 1)
+    assert not _transport(connection).closed
+    connection.check_timeout(loop.now + seconds + 1)
+    assert b" 408 " in _transport(connection).written
+    assert _transport(connection).closed
+
+
+def test_headers_that_trickle_time_out(connection: Connection, loop: Loop) -> None:
+    connection.data_received(HALF_HEAD)
+    for _ in range(protocol.HEADERS_TIMEOUT_SECONDS + 1):
+        loop.now += 1
+        connection.data_received(b"x")
+        connection.check_timeout(loop.now)
+    assert b" 408 " in _transport(connection).written
+
+
+def test_an_idle_connection_is_closed_without_a_word(connection: Connection, loop: Loop) -> None:
+    connection.data_received(WHOLE)
+    written = _transport(connection).written
+    connection.check_timeout(loop.now + protocol.IDLE_TIMEOUT_SECONDS + 1)
+    assert _transport(connection).closed
+    assert _transport(connection).written == written
+
+
+def test_a_client_that_does_not_read_is_dropped(connection: Connection, loop: Loop) -> None:
+    connection.data_received(WHOLE)
+    connection.pause_writing()
+    connection.check_timeout(loop.now + protocol.STALLED_TIMEOUT_SECONDS + 1)
+    assert _transport(connection).closed
+
+
+def test_requests_of_a_client_that_does_not_read_wait(connection: Connection) -> None:
+    connection.pause_writing()
+    connection.data_received(WHOLE * 3)
+    assert _transport(connection).written == b""
+    connection.resume_writing()
+    assert _transport(connection).written.count(b" 200 ") == 3

@@ -1,0 +1,68 @@
+"""An engine in memory whose clock stands still until a test moves it, and whose ids count up."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from alt.errors import ApiError
+from alt.operations import OPERATIONS
+from alt.operations.engine import Caller, Engine
+from alt.storage.store import Store
+
+# Tuesday 24 November 2026, 12:00:00 UTC.
+NOON = 1_795_521_600.0
+
+
+class Service:
+    """Operations by name on one engine, their answers decoded."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+        self.store = Store(None)
+        ids = (f"00000000-0000-4000-8000-{number:012}" for number in itertools.count(1))
+        self.engine = Engine(self.store, lambda: self.now, lambda: next(ids))
+
+    def __call__(self, operation: str, region: str = "us-east-1", **request: Any) -> Any:
+        caller = Caller(f"AWS4-HMAC-SHA256 Credential=AKID/20261124/{region}/dynamodb/aws4_request".encode())
+
+        async def answer() -> bytes:
+            reply = OPERATIONS["dynamodb", operation](self.engine, request, caller)
+            return reply if isinstance(reply, bytes) else await reply
+
+        return json.loads(asyncio.run(answer()))
+
+    def create(self, name: str = "Music", **members: Any) -> Any:
+        """Create a table whose partition key is the string `pk`, on demand unless told otherwise."""
+        request: dict[str, Any] = {
+            "TableName": name,
+            "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+            "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+        }
+        if "ProvisionedThroughput" not in members and "BillingMode" not in members:
+            request["BillingMode"] = "PAY_PER_REQUEST"
+        return self("CreateTable", **request, **members)["TableDescription"]
+
+    def update(self, name: str = "Music", **members: Any) -> Any:
+        return self("UpdateTable", TableName=name, **members)["TableDescription"]
+
+    def describe(self, name: str = "Music", region: str = "us-east-1") -> Any:
+        return self("DescribeTable", region, TableName=name)["Table"]
+
+    def refusal(self, operation: str, **request: Any) -> tuple[str, str | None]:
+        """The error's type and message."""
+        with pytest.raises(ApiError) as refused:
+            self(operation, **request)
+        return refused.value.type, refused.value.message
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    running = Service()
+    yield running
+    asyncio.run(running.store.close())

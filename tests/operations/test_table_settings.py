@@ -1,0 +1,27 @@
+"""The ARN that a key's name stands for."""
+
+from __future__ import annotations
+
+import pytest
+
+from alt.operations.table_settings import key_arn
+
+HERE = "arn:aws:kms:us-east-1:000000000000:"
+
+
+@pytest.mark.parametrize(
+    ("key", "arn"),
+    [
+        ("1234abcd", HERE + "key/1234abcd"),
+        ("arn:aws:kms:eu-west-1:111122223333:key/1234", "arn:aws:kms:eu-west-1:111122223333:key/1234"),
+    ],
+)
+def test_keys(key: str, arn: str) -> None:
+    assert key_arn(key, "us-east-1") == arn
+
+
+def test_an_alias_always_stands_for_one_key() -> None:
+    arn = key_arn("alias/mine", "us-east-1")
+    assert arn.startswith(HERE + "key/")
+    assert arn == key_arn("alias/mine", "us-east-1") == key_arn(HERE + "alias/mine", "us-east-1")
+    assert arn != key_arn("alias/yours", "us-east-1")

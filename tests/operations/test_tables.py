@@ -1,0 +1,219 @@
+"""CreateTable, DescribeTable, DeleteTable and ListTables on an engine whose clock and ids are known."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from alt.operations import table_quotas
+from alt.storage.indexes import Stored
+from alt.storage.rows import row_key
+
+
+def test_a_table_is_created_with_what_it_was_given(service: Any) -> None:
+    answer = service.create(
+        TableClass="STANDARD",
+        DeletionProtectionEnabled=True,
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+        SSESpecification={"SSEType": "KMS", "KMSMasterKeyId": "1234"},
+        OnDemandThroughput={"MaxWriteRequestUnits": 3},
+        WarmThroughput={"ReadUnitsPerSecond": 12_001},
+        Tags=[{"Key": "team", "Value": "jazz"}],
+        ResourcePolicy="{}",
+    )
+    arn = "arn:aws:dynamodb:us-east-1:000000000000:table/Music"
+    expected = {
+        "TableName": "Music",
+        "TableStatus": "CREATING",
+        "TableArn": arn,
+        "TableId": "00000000-0000-4000-8000-000000000001",
+        "CreationDateTime": service.now,
+        "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+        "ProvisionedThroughput": {
+            "NumberOfDecreasesToday": 0,
+            "ReadCapacityUnits": 0,
+            "WriteCapacityUnits": 0,
+        },
+        "BillingModeSummary": {"BillingMode": "PAY_PER_REQUEST"},
+        "ItemCount": 0,
+        "TableSizeBytes": 0,
+        "DeletionProtectionEnabled": True,
+        "TableClassSummary": {"TableClass": "STANDARD"},
+        "StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+        "LatestStreamLabel": "2026-11-24T12:00:00.000",
+        "LatestStreamArn": f"{arn}/stream/2026-11-24T12:00:00.000",
+        "SSEDescription": {
+            "Status": "ENABLED",
+            "SSEType": "KMS",
+            "KMSMasterKeyArn": "arn:aws:kms:us-east-1:000000000000:key/1234",
+        },
+        "OnDemandThroughput": {"MaxWriteRequestUnits": 3},
+        "WarmThroughput": {"ReadUnitsPerSecond": 12_001, "WriteUnitsPerSecond": 4_000, "Status": "UPDATING"},
+    }
+    assert answer == expected
+    described = expected | {
+        "TableStatus": "ACTIVE",
+        "BillingModeSummary": {
+            "BillingMode": "PAY_PER_REQUEST",
+            "LastUpdateToPayPerRequestDateTime": service.now,
+        },
+        "WarmThroughput": {"ReadUnitsPerSecond": 12_001, "WriteUnitsPerSecond": 4_000, "Status": "ACTIVE"},
+    }
+    service.now += 60
+    assert service.describe() == described
+    stored = service.store.definition("Music").settings
+    assert stored["Tags"] == [{"Key": "team", "Value": "jazz"}]
+    assert stored["ResourcePolicy"] == "{}"
+
+
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        {"StreamSpecification": {"StreamEnabled": False}},
+        {"SSESpecification": {"Enabled": False}},
+        {"SSESpecification": {}},
+        {"OnDemandThroughput": {}},
+        {"WarmThroughput": {}},
+        {"DeletionProtectionEnabled": False},
+        {"Tags": []},
+    ],
+)
+def test_what_asks_for_nothing_leaves_nothing(service: Any, nothing: dict[str, Any]) -> None:
+    plain, asked = service.create("plain"), service.create("asked", **nothing)
+    assert plain.keys() == asked.keys()
+
+
+def test_the_count_and_the_size_are_the_tables_own(service: Any) -> None:
+    service.create()
+
+    async def write() -> None:
+        table = service.store.table("Music")
+        await asyncio.gather(
+            *(
+                table.submit(functools.partial(table.put, row_key(b"%d" % n), {}, Stored(10 + n, "{}"), None))
+                for n in range(3)
+            )
+        )
+
+    asyncio.run(write())
+    for description in (service.describe(), service("DeleteTable", TableName="Music")["TableDescription"]):
+        assert (description["ItemCount"], description["TableSizeBytes"]) == (3, 33)
+
+
+def test_the_arn_bears_the_callers_region_and_the_table_is_the_same(service: Any) -> None:
+    service.create()
+    described = service.describe(region="eu-central-1")
+    assert described["TableArn"] == "arn:aws:dynamodb:eu-central-1:000000000000:table/Music"
+    assert described["TableId"] == service.describe()["TableId"]
+
+
+def test_a_table_is_described_by_its_arn(service: Any) -> None:
+    arn = service.create()["TableArn"]
+    assert service.describe(arn)["TableName"] == "Music"
+    assert service.refusal("DescribeTable", TableName=arn + "al") == (
+        "ResourceNotFoundException",
+        "Requested resource not found: Table: Musical not found",
+    )
+
+
+def test_a_name_is_taken_once_in_each_case(service: Any) -> None:
+    service.create()
+    service.create("music")
+    taken = {
+        "TableName": "Music",
+        "AttributeDefinitions": [{"AttributeName": "other", "AttributeType": "N"}],
+        "KeySchema": [{"AttributeName": "other", "KeyType": "HASH"}],
+        "BillingMode": "PAY_PER_REQUEST",
+    }
+    assert service.refusal("CreateTable", **taken) == (
+        "ResourceInUseException",
+        "Table already exists: Music",
+    )
+    error, _ = service.refusal("CreateTable", **taken | {"AttributeDefinitions": []})
+    assert error == "ValidationException"
+
+
+@pytest.mark.parametrize("operation", ["DescribeTable", "DeleteTable"])
+def test_an_absent_table(service: Any, operation: str) -> None:
+    assert service.refusal(operation, TableName="Music") == (
+        "ResourceNotFoundException",
+        "Requested resource not found: Table: Music not found",
+    )
+
+
+def test_a_deleted_table_is_gone_and_its_name_free(service: Any) -> None:
+    first = service.create()
+    assert service("DeleteTable", TableName="Music")["TableDescription"]["TableStatus"] == "DELETING"
+    error, _ = service.refusal("DescribeTable", TableName="Music")
+    assert error == "ResourceNotFoundException"
+    assert service.create()["TableId"] != first["TableId"]
+
+
+def test_a_protected_table_stays(service: Any) -> None:
+    service.create(DeletionProtectionEnabled=True)
+    assert service.refusal("DeleteTable", TableName="Music") == (
+        "ValidationException",
+        "Resource cannot be deleted as it is currently protected against deletion. "
+        "Disable deletion protection first.",
+    )
+    service.update(DeletionProtectionEnabled=False)
+    service("DeleteTable", TableName="Music")
+
+
+def test_no_more_tables_than_the_quota(service: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table_quotas, "MAX_TABLES", 2)
+    service.create("one")
+    service.create("two")
+    error, _ = service.refusal(
+        "CreateTable",
+        TableName="three",
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    assert error == "LimitExceededException"
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(names=st.sets(st.text("aB-_.9", min_size=3, max_size=5), max_size=12), limit=st.integers(1, 13))
+def test_pages_of_names_join_to_all_names_in_byte_order(service: Any, names: set[str], limit: int) -> None:
+    for name in service("ListTables")["TableNames"]:
+        service("DeleteTable", TableName=name)
+    for name in names:
+        service.create(name)
+    listed: list[str] = []
+    start: dict[str, str] = {}
+    while True:
+        page = service("ListTables", Limit=limit, **start)
+        listed += page["TableNames"]
+        if "LastEvaluatedTableName" not in page:
+            break
+        assert page["TableNames"][-1] == page["LastEvaluatedTableName"]
+        assert len(page["TableNames"]) == limit
+        start = {"ExclusiveStartTableName": page["LastEvaluatedTableName"]}
+    assert listed == sorted(names, key=str.encode)
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        {"VectorIndexes": [{"IndexName": "vector"}]},
+        {"GlobalTableSourceArn": "arn:aws:dynamodb:us-east-1:1:table/x"},
+    ],
+)
+def test_features_not_there_yet_are_unknown(service: Any, member: dict[str, Any]) -> None:
+    request = {
+        "TableName": "Music",
+        "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+        "BillingMode": "PAY_PER_REQUEST",
+    }
+    error, _ = service.refusal("CreateTable", **request, **member)
+    assert error == "UnknownOperationException"
+    assert service("ListTables") == {"TableNames": []}

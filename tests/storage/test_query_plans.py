@@ -1,0 +1,145 @@
+"""SQLite seeks to where a range begins and stops where it ends: on tables and indexes, both ways, paged."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import apsw
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from alt.storage import sqlite
+from alt.storage.definition import IndexDefinition, KeyAttribute, TableDefinition
+from alt.storage.indexes import Index
+from alt.storage.rows import ITEMS, Bound, Columns, PartitionRange, SlotRange
+
+TABLE = TableDefinition("Music", "id", 0.0, KeyAttribute("pk", "S"), KeyAttribute("sk", "S"))
+
+
+def index(name: str, hash_keys: int, range_keys: int, *, is_global: bool = True) -> Index:
+    hashes = [KeyAttribute(f"h{position}", "S") for position in range(hash_keys)]
+    ranges = [KeyAttribute(f"r{position}", "S") for position in range(range_keys)]
+    return Index(
+        IndexDefinition(name, "1", is_global, tuple(hashes), tuple(ranges), "ALL"),
+        TABLE,
+    )
+
+
+INDEXES = [
+    index("local", 1, 1, is_global=False),
+    *[index(f"global-{hashes}-{ranges}", hashes, ranges) for hashes in (1, 4) for ranges in (0, 1, 4)],
+]
+COLUMNS = [ITEMS, *(each.columns for each in INDEXES)]
+
+BOUNDS: list[tuple[Bound | None, Bound | None]] = [
+    (None, None),
+    ((">=", "b"), None),
+    ((">", "b"), None),
+    (None, ("<", "y")),
+    (None, ("<=", "y")),
+    ((">=", "b"), ("<=", "y")),
+    ((">=", "b"), ("<", "y")),
+]
+
+
+@pytest.fixture(scope="module")
+def connection() -> apsw.Connection:
+    opened = sqlite.connect(sqlite.MEMORY)
+    sqlite.create(opened, "table", 1)
+    for each in INDEXES:
+        each.create(opened.cursor())
+    return opened
+
+
+def partition_ranges(columns: Columns) -> Iterator[PartitionRange]:
+    """Every form of key condition, from the beginning and after a row, forward and backward."""
+    for equal, (low, high), descending in itertools.product(
+        range(len(columns.range) + 1), BOUNDS, (False, True)
+    ):
+        if (low or high) and equal == len(columns.range):
+            continue
+        prefix = (7, *["h"] * len(columns.hash), *["e"] * equal)
+        rows = PartitionRange(columns, prefix, low, high, descending)
+        yield rows
+        yield rows.after((*prefix, *["m"] * (len(columns.key) - len(prefix))))
+
+
+def plan(connection: apsw.Connection, rows: PartitionRange | SlotRange) -> list[str]:
+    sql = f"SELECT size FROM {rows.columns.table} WHERE {rows.condition} ORDER BY {rows.order} LIMIT ?"
+    steps = connection.execute(f"EXPLAIN QUERY PLAN {sql}", (*rows.values, 10))
+    return [detail for _, _, _, detail in steps]
+
+
+@pytest.mark.parametrize("columns", COLUMNS, ids=lambda columns: columns.table)
+def test_a_query_seeks(connection: apsw.Connection, columns: Columns) -> None:
+    for rows in partition_ranges(columns):
+        (step,) = plan(connection, rows)  # a second one would be a sort
+        assert step.startswith(f"SEARCH {columns.table.strip(chr(34))} USING PRIMARY KEY ("), rows
+        for column in columns.key[: len(rows.prefix)]:
+            assert f"{column}=?" in step, (rows, step)
+        free = columns.key[len(rows.prefix) :]
+        if rows.start is None:
+            assert (rows.low is not None) == (f"{free[0] if free else None}>?" in step), (rows, step)
+            assert (rows.high is not None) == (f"{free[0] if free else None}<?" in step), (rows, step)
+        elif len(free) > 1:
+            holes = ",".join("?" * len(free))
+            assert f"({','.join(free)}){'<' if rows.descending else '>'}({holes})" in step, (rows, step)
+
+
+@pytest.mark.parametrize("columns", COLUMNS, ids=lambda columns: columns.table)
+def test_a_scan_and_its_segments_seek(connection: apsw.Connection, columns: Columns) -> None:
+    for rows in (SlotRange(columns), SlotRange.segment(columns, 3, 7)):
+        (step,) = plan(connection, rows)
+        assert "USING PRIMARY KEY (slot>? AND slot<?)" in step
+        (step,) = plan(connection, rows.after((9, *["m"] * (len(columns.key) - 1))))
+        assert f"({','.join(columns.key)})>(" in step
+        assert "slot<?" in step
+
+
+# What the seeks find is what the range means.
+
+VALUES = st.sampled_from("bcdex")
+DATA = st.sets(st.tuples(VALUES, VALUES, VALUES, VALUES), max_size=40)  # r0, r1, pk, sk
+
+
+@st.composite
+def ranges(draw: st.DrawFn, columns: Columns) -> PartitionRange:
+    equal = draw(st.integers(0, len(columns.range)))
+    prefix = (7, *["h"] * len(columns.hash), *draw(st.tuples(*[VALUES] * equal)))
+    low = high = None
+    if equal < len(columns.range):
+        low = draw(st.none() | st.tuples(st.sampled_from((">", ">=")), VALUES))
+        high = draw(st.none() | st.tuples(st.sampled_from(("<", "<=")), VALUES))
+    return PartitionRange(columns, prefix, low, high, draw(st.booleans()))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data(), DATA)
+def test_pages_of_any_range_are_its_rows_in_order(data: st.DataObject, keys: set[tuple[str, ...]]) -> None:
+    opened = apsw.Connection(":memory:")
+    opened.execute("CREATE TABLE statistics (source TEXT PRIMARY KEY, items, bytes)")
+    two_ranges = index("any", 1, 2)
+    two_ranges.create(opened.cursor())
+    columns = two_ranges.columns
+    for other in (6, 7, 8):  # slots
+        for key in keys:
+            opened.execute(
+                f"INSERT INTO {columns.table} VALUES (?, 'h', ?, ?, ?, ?, 1, '{{}}')", (other, *key)
+            )
+    rows = data.draw(ranges(columns))
+    expected = [key for key in sorted((7, "h", *key) for key in keys) if rows.contains(key)]
+    if rows.descending:
+        expected.reverse()
+    length = data.draw(st.integers(1, 5))
+    found: list[Any] = []
+    while page := opened.execute(
+        f"SELECT {', '.join(columns.key)} FROM {columns.table} "
+        f"WHERE {rows.condition} ORDER BY {rows.order} LIMIT ?",
+        (*rows.values, length),
+    ).fetchall():
+        found += page
+        rows = rows.after(page[-1])
+    assert found == expected
