@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import click
 import ujson
 
-# A TableDescription, as DescribeTable answers it.
+# A TableDescription, as DescribeTable answers it; with `Tags` beside it where one table is shown.
 Description = dict[str, Any]
 
 
@@ -79,6 +79,7 @@ def show_rows(description: Description) -> list[list[Cell]]:
         ("Stream", Cell(stream)),
         *(("Local index", index) for index in _indexes(description, "LocalSecondaryIndexes")),
         *(("Global index", index) for index in _indexes(description, "GlobalSecondaryIndexes")),
+        *(("Tag", Cell(f"{tag['Key']} = {tag['Value']}")) for tag in description["Tags"]),
         ("ARN", Cell(description["TableArn"])),
         ("Id", Cell(description["TableId"])),
     ]

@@ -49,10 +49,13 @@ def ls(data_dir: Path | None, as_json: bool) -> None:
 @data_dir_option
 @json_option
 def show(name: str, data_dir: Path | None, as_json: bool) -> None:
-    """Show one table: its keys, indexes and settings."""
+    """Show one table: its keys, indexes, settings and tags."""
     with opened(data_dir) as engine:
+        from alt.operations.tags import tags_of
+
         problems: list[str] = []
-        description = _describe(engine, _definition(engine, name), problems)
+        definition = _definition(engine, name)
+        description = _describe(engine, definition, problems) | {"Tags": tags_of(definition)}
     if problems:
         raise click.ClickException("; ".join(problems))
     if as_json:

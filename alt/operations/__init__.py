@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from alt.operations import account, batches, items, reads, tables, transactions, update_table
+from alt.operations import account, batches, items, reads, tables, tags, transactions, update_table
 from alt.operations.engine import Caller, Engine
 
 Operation = Callable[[Engine, dict[str, Any], Caller], "bytes | asyncio.Future[bytes]"]
@@ -27,11 +27,14 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("dynamodb", "DescribeTable"): tables.describe_table,
     ("dynamodb", "GetItem"): items.get_item,
     ("dynamodb", "ListTables"): tables.list_tables,
+    ("dynamodb", "ListTagsOfResource"): tags.list_tags_of_resource,
     ("dynamodb", "PutItem"): items.put_item,
     ("dynamodb", "Query"): reads.query,
     ("dynamodb", "Scan"): reads.scan,
+    ("dynamodb", "TagResource"): tags.tag_resource,
     ("dynamodb", "TransactGetItems"): transactions.transact_get_items,
     ("dynamodb", "TransactWriteItems"): transactions.transact_write_items,
+    ("dynamodb", "UntagResource"): tags.untag_resource,
     ("dynamodb", "UpdateItem"): items.update_item,
     ("dynamodb", "UpdateTable"): update_table.update_table,
 }

@@ -10,6 +10,7 @@ from typing import Any
 
 from alt.errors import invalid_parameters, validation
 from alt.operations.index_rules import check_keys_and_indexes
+from alt.operations.tags import check_tags
 from alt.operations.throughput_rules import check_table_throughput
 
 TABLE_CLASSES = ("STANDARD", "STANDARD_INFREQUENT_ACCESS")
@@ -24,6 +25,7 @@ def check_create_table(request: dict[str, Any]) -> None:
         _check_new_stream(stream)
     if (encryption := request.get("SSESpecification")) is not None:
         check_encryption(encryption)
+    check_tags(request.get("Tags") or ())
 
 
 def check_table_class(table_class: str | None) -> None:

@@ -3,8 +3,8 @@
 They stand under the names of the description that gives them back: BillingModeSummary,
 ProvisionedThroughput, OnDemandThroughput, WarmThroughput, TableClassSummary,
 DeletionProtectionEnabled, StreamSpecification, LatestStreamLabel, SSEDescription.
-Never given back: Tags and ResourcePolicy as CreateTable had them, and TableClassChanges
-and EncryptionChanges, the epoch seconds of changes that count against a quota.
+Never given back: ResourcePolicy as CreateTable had it, Tags (alt/operations/tags.py), and
+TableClassChanges and EncryptionChanges, the epoch seconds of changes that count against a quota.
 """
 
 from __future__ import annotations

@@ -35,7 +35,8 @@ class Service:
             reply = OPERATIONS["dynamodb", operation](self.engine, request, caller)
             return reply if isinstance(reply, bytes) else await reply
 
-        return json.loads(asyncio.run(answer()))
+        body = asyncio.run(answer())
+        return json.loads(body) if body else None
 
     def create(self, name: str = "Music", **members: Any) -> Any:
         """Create a table whose partition key is the string `pk`, on demand unless told otherwise."""
