@@ -53,10 +53,13 @@ async def _serve(settings: Settings, ready: Callable[[str], None]) -> None:
 async def _serve_locked(settings: Settings, lock: ServerLock | None, ready: Callable[[str], None]) -> None:
     loop = asyncio.get_running_loop()
     listener = _listen(settings.host, settings.port)
-    store = Store(settings.data_dir, settings.sync, item_collection_limit=settings.item_collection_limit)
+    clock = time.time
+    store = Store(
+        settings.data_dir, settings.sync, item_collection_limit=settings.item_collection_limit, clock=clock
+    )
     store.recover()
     address = _address(listener)
-    engine = Engine(store, time.time, lambda: str(uuid.uuid4()), address)
+    engine = Engine(store, clock, lambda: str(uuid.uuid4()), address)
     connections = Connections(Dispatcher(engine, address), loop)
     server = await loop.create_server(connections, sock=listener, backlog=BACKLOG)
     stopped = asyncio.Event()

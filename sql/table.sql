@@ -50,3 +50,18 @@ CREATE INDEX token_expiry ON token (expires);
 -- Whether an item with an escaped NUL was ever stored: SQL alone cannot filter such (alt/expressions/sql.py).
 CREATE TABLE peculiarity (nul INTEGER NOT NULL);
 INSERT INTO peculiarity VALUES (0);
+
+-- What changed, while a stream or point-in-time recovery asks for it (alt/storage/change_log.py). A size and an
+-- item (DynamoDB JSON) are NULL where there was, or is, none. AUTOINCREMENT: a number is never given twice.
+CREATE TABLE change (
+    seq      INTEGER PRIMARY KEY AUTOINCREMENT,
+    at       REAL NOT NULL,     -- epoch seconds
+    slot     INTEGER NOT NULL,
+    pk       NOT NULL,
+    sk       NOT NULL,
+    by_ttl   INTEGER NOT NULL,  -- 1: the item expired
+    old_size INTEGER,
+    new_size INTEGER,
+    old      TEXT,
+    new      TEXT
+);

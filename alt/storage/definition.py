@@ -42,12 +42,40 @@ class IndexDefinition:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamDefinition:
+    """A stream of a table: the part of its change log after `first` and, once it is disabled, up to `last`.
+
+    These are numbers of changes; times are in epoch seconds. `label` is unique within the table.
+    """
+
+    label: str
+    view_type: str
+    shards: int
+    created: float
+    first: int
+    last: int | None = None
+    disabled: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryDefinition:
+    """Point-in-time recovery: on since `enabled` (epoch seconds), for the last so many days.
+
+    `enabled` None: it is off, and the log it left has yet to be trimmed.
+    """
+
+    enabled: float | None
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
 class TableDefinition:
     """One table as it was last defined.
 
     `settings` holds, under DescribeTable's own names, what DescribeTable gives
     back as it is (`BillingModeSummary`, `DeletionProtectionEnabled`, ...).
-    `created` is in epoch seconds.
+    `created` is in epoch seconds. `streams` are in their order, the disabled ones for as
+    long as they may be read.
     """
 
     name: str
@@ -57,10 +85,22 @@ class TableDefinition:
     range_key: KeyAttribute | None
     indexes: tuple[IndexDefinition, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
+    streams: tuple[StreamDefinition, ...] = ()
+    recovery: RecoveryDefinition | None = None
 
     @property
     def key_attributes(self) -> tuple[KeyAttribute, ...]:
         return (self.hash_key,) if self.range_key is None else (self.hash_key, self.range_key)
+
+    @property
+    def stream(self) -> StreamDefinition | None:
+        """The stream that is on."""
+        return self.streams[-1] if self.streams and self.streams[-1].disabled is None else None
+
+    @property
+    def is_logged(self) -> bool:
+        """Whether the table's changes are kept in its log."""
+        return self.stream is not None or (self.recovery is not None and self.recovery.enabled is not None)
 
     def to_json(self) -> str:
         return ujson.dumps(asdict(self), ensure_ascii=False)
@@ -70,10 +110,14 @@ class TableDefinition:
         members = ujson.loads(text)
         hash_key, range_key = members.pop("hash_key"), members.pop("range_key")
         indexes = tuple(_index(index) for index in members.pop("indexes"))
+        streams = tuple(StreamDefinition(**stream) for stream in members.pop("streams", ()))
+        recovery = members.pop("recovery", None)
         return TableDefinition(
             hash_key=KeyAttribute(**hash_key),
             range_key=None if range_key is None else KeyAttribute(**range_key),
             indexes=indexes,
+            streams=streams,
+            recovery=None if recovery is None else RecoveryDefinition(**recovery),
             **members,
         )
 

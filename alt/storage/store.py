@@ -15,6 +15,7 @@ from alt.storage.catalog import Catalog
 from alt.storage.definition import TableDefinition
 from alt.storage.index_work import IndexWork
 from alt.storage.journal import Journal
+from alt.storage.log_trim import LogTrim
 from alt.storage.table import TOKEN_SECONDS, Table
 from alt.storage.transactions import Transactions
 
@@ -30,7 +31,10 @@ TABLES_FOLDER = "tables"
 
 
 class Store:
-    """Tables by name. `directory` None keeps everything in memory. `on_step`: see Transactions."""
+    """Tables by name. `directory` None keeps everything in memory. `on_step`: see Transactions.
+
+    `clock` gives epoch seconds.
+    """
 
     def __init__(
         self,
@@ -38,9 +42,11 @@ class Store:
         sync: Sync = "full",
         on_step: Callable[[str], None] = lambda _step: None,
         item_collection_limit: int = MAX_ITEM_COLLECTION_BYTES,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._directory = directory
         self._sync = sync
+        self._clock = clock
         self._item_collection_limit = item_collection_limit
         if directory is not None:
             (directory / TABLES_FOLDER).mkdir(parents=True, exist_ok=True)
@@ -49,6 +55,7 @@ class Store:
         self._executor = ThreadPoolExecutor(COMMIT_THREADS, thread_name_prefix="commit")
         self._next_poll = 0.0
         self._index_work = IndexWork(self)
+        self._log_trim = LogTrim(self, clock)
         self._journal = None if directory is None else Journal(directory / JOURNAL_FILE, sync)
         self.transactions = Transactions(
             self._journal, None if directory is None else self._executor, on_step
@@ -133,6 +140,7 @@ class Store:
         self.transactions.recover(lambda table_id: self.table(by_id.get(table_id, "")), recent)
         for definition in definitions:
             self.start_index_work(definition)
+        self._log_trim.start()
 
     def _is_recent(self, definition: TableDefinition) -> bool:
         """Whether the table's file changed since the oldest ClientRequestToken that still counts."""
@@ -140,11 +148,12 @@ class Store:
             return False
         path = self._path(self._catalog.files[definition.id])
         paths = [each for each in (path, Path(f"{path}-wal")) if each.exists()]
-        return any(each.stat().st_mtime > time.time() - TOKEN_SECONDS for each in paths)
+        return any(each.stat().st_mtime > self._clock() - TOKEN_SECONDS for each in paths)
 
     async def close(self) -> None:
         """Finish every write and close every file."""
         await self._index_work.stop()
+        await self._log_trim.stop()
         for table in self._open.values():
             await table.drain()
             table.close()
@@ -171,7 +180,7 @@ class Store:
             if name is not None:
                 self._open.pop(name).close()
         path = None if self._directory is None else self._path(self._catalog.files[definition.id])
-        table = Table(definition, path, self._sync, self._executor, self._item_collection_limit)
+        table = Table(definition, path, self._sync, self._executor, self._item_collection_limit, self._clock)
         self._open[definition.name] = table
         return table
 

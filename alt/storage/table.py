@@ -8,6 +8,7 @@ text (bytes when they only pass through to a response).
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
@@ -17,6 +18,7 @@ import ujson
 
 from alt.config import MAX_ITEM_COLLECTION_BYTES, MAX_PAGE_BYTES, Sync
 from alt.storage import sqlite
+from alt.storage.change_log import ChangeLog
 from alt.storage.definition import TableDefinition
 from alt.storage.group_commit import GroupCommit
 from alt.storage.indexes import Entry, Index, Stored
@@ -81,6 +83,7 @@ class Table:
         sync: Sync,
         executor: Executor,
         item_collection_limit: int = MAX_ITEM_COLLECTION_BYTES,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._writer = sqlite.connect(sqlite.MEMORY if path is None else path, sync)
         if path is None:
@@ -91,6 +94,7 @@ class Table:
         self._writer.set_busy_timeout(0)  # who writes waits on the event loop, not inside SQLite
         self._read = self._reader.cursor()
         self._write = self._writer.cursor()
+        self.log = ChangeLog(self._write, self._read, clock)
         self._statistics = Statistics(self._write)
         self._commits = GroupCommit(
             self._writer, None if path is None else executor, self._statistics, self._forget_progress
@@ -114,6 +118,7 @@ class Table:
     def redefine(self, definition: TableDefinition) -> None:
         """Take over a changed definition."""
         self.definition = definition
+        self._is_logged = definition.is_logged
         kept = {index.definition.id: index for index in self.indexes.values()}
         self.indexes = {}
         for index_definition in definition.indexes:
@@ -256,7 +261,7 @@ class Table:
 
     def overwrite(self, key: RowKey, item: Item, new: Stored) -> int | None:
         """Store an item over whatever is there; the size of what was, if anything was."""
-        if self.indexes:
+        if self.indexes or self._is_logged:
             old = self.stored(key)
             self.put(key, item, new, old)
             return None if old is None else old.size
@@ -269,14 +274,19 @@ class Table:
     def put(self, key: RowKey, item: Item, new: Stored, old: Stored | None) -> None:
         """Store an item, given both as it is and as JSON, over the `old` one."""
         self._put(key, new, None if old is None else old.size)
+        if self._is_logged:
+            self.log.record(key, old, new)
         if self.indexes:
             self._change_indexes(key, (item, new), None if old is None else (ujson.loads(old.text), old))
 
-    def delete(self, key: RowKey, old: Stored) -> None:
+    def delete(self, key: RowKey, old: Stored, *, by_ttl: bool = False) -> None:
+        """Remove the item; `by_ttl`: because it expired."""
         if self.effects is not None:
             self.effects.append(Effect(self.definition.id, key, None))
         self._write.execute("DELETE FROM item WHERE slot = ? AND pk = ? AND sk = ?", key)
         self._statistics.add(ITEMS.table, -1, -old.size)
+        if self._is_logged:
+            self.log.record(key, old, None, by_ttl=by_ttl)
         if self.indexes:
             self._change_indexes(key, None, (ujson.loads(old.text), old))
 

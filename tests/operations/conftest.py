@@ -24,7 +24,7 @@ class Service:
 
     def __init__(self) -> None:
         self.now = NOON
-        self.store = Store(None)
+        self.store = Store(None, clock=lambda: self.now)
         ids = (f"00000000-0000-4000-8000-{number:012}" for number in itertools.count(1))
         self.engine = Engine(self.store, lambda: self.now, lambda: next(ids))
 

@@ -1,0 +1,149 @@
+"""The change log: every change of a table's items, in order, written in the same commit as the change.
+
+It is kept in the table's own file while the table's definition asks for it, and is the
+one source of streams and of point-in-time recovery. Changes are numbered from 1 on
+without gaps, since a number is given back with whatever else a write undoes; so a
+position (the number of the last change someone has seen) tells whether anything after
+it was trimmed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import apsw
+import ujson
+
+from alt.storage.indexes import Stored
+from alt.storage.rows import RowKey, SlotRange
+
+# Bound a step of trimming: about 5 ms.
+TRIM_ROWS = 500
+TRIM_BYTES = 1024 * 1024
+
+_RECORD = (
+    "INSERT INTO change (at, slot, pk, sk, by_ttl, old_size, new_size, old, new) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
+class Change(NamedTuple):
+    """One item's change. `at`: epoch seconds; `old` and `new`: None where there was, or is, no item."""
+
+    seq: int
+    at: float
+    key: RowKey
+    by_ttl: bool
+    old: Stored | None
+    new: Stored | None
+
+
+class ChangeLog:
+    """The log of one table: `write` is the cursor of its writes, `read` sees what is committed."""
+
+    def __init__(self, write: apsw.Cursor, read: apsw.Cursor, clock: Callable[[], float]) -> None:
+        self._write = write
+        self._read = read
+        self._clock = clock
+
+    def record(self, key: RowKey, old: Stored | None, new: Stored | None, *, by_ttl: bool = False) -> None:
+        """Note a change, inside the write that makes it. A write that changes nothing leaves no record."""
+        if old is not None and new is not None and _same(old, new):
+            return
+        old_size, old_text = old or (None, None)
+        new_size, new_text = new or (None, None)
+        self._write.execute(_RECORD, (self._clock(), *key, by_ttl, old_size, new_size, old_text, new_text))
+
+    def last(self) -> int:
+        """The number of the last change ever committed; 0 before the first."""
+        number: int | None = self._read.execute("SELECT seq FROM sqlite_sequence WHERE name = 'change'").get
+        return number or 0
+
+    def trimmed(self) -> int:
+        """The number of the last change that is gone; 0 while all are there."""
+        first: int | None = self._read.execute("SELECT min(seq) FROM change").get
+        return self.last() if first is None else first - 1
+
+    def last_until(self, at: float) -> int:
+        """The number of the last change up to and including the moment `at`.
+
+        Found by halving. A clock that was set back passes a moment more than once; then this is one of
+        those passes.
+        """
+        low, high = self.trimmed(), self.last()
+        while low < high:
+            middle = (low + high + 1) // 2
+            moment = self._read.execute("SELECT at FROM change WHERE seq = ?", (middle,)).get
+            if moment is None or moment <= at:  # None: trimmed meanwhile
+                low = middle
+            else:
+                high = middle - 1
+        return low
+
+    def changes(self, after: int, last: int, slots: SlotRange) -> Iterator[Change]:
+        """The changes numbered above `after` and up to `last` of the items in these slots, in order."""
+        cursor = self._read.connection.execute(
+            "SELECT seq, at, slot, pk, sk, by_ttl, old_size, old, new_size, new FROM change "
+            "WHERE seq > ? AND seq <= ? AND slot >= ? AND slot < ? ORDER BY seq",
+            (after, last, slots.first, slots.end),
+        )
+        try:
+            for row in cursor:
+                yield _change(*row)
+        finally:
+            cursor.close()
+
+    def begins_before(self, at: float) -> bool:
+        """Whether the oldest change that is there was made before the moment `at`."""
+        oldest = self._read.execute("SELECT at FROM change ORDER BY seq LIMIT 1").get
+        return oldest is not None and oldest < at
+
+    def trim(self, before: float) -> bool:
+        """Inside a write: remove some of the changes made before this moment; False once all are gone."""
+        last = None
+        size = 0
+        rows: list[Any] = self._write.execute(
+            "SELECT seq, at, coalesce(old_size, 0) + coalesce(new_size, 0) FROM change ORDER BY seq LIMIT ?",
+            (TRIM_ROWS,),
+        ).fetchall()
+        for seq, at, row_size in rows:
+            if at >= before:
+                break
+            last = seq
+            size += row_size
+            if size >= TRIM_BYTES:
+                break
+        if last is None:
+            return False
+        self._write.execute("DELETE FROM change WHERE seq <= ?", (last,))
+        return True
+
+
+def _same(old: Stored, new: Stored) -> bool:
+    """Whether the items are equal; the order of attributes in their JSON does not count."""
+    if old.size != new.size:
+        return False
+    return old.text == new.text or bool(ujson.loads(old.text) == ujson.loads(new.text))
+
+
+def _change(
+    seq: int,
+    at: float,
+    slot: int,
+    pk: Any,
+    sk: Any,
+    by_ttl: int,
+    old_size: int | None,
+    old: str | None,
+    new_size: int | None,
+    new: str | None,
+) -> Change:
+    return Change(
+        seq,
+        at,
+        RowKey(slot, pk, sk),
+        bool(by_ttl),
+        None if old is None or old_size is None else Stored(old_size, old),
+        None if new is None or new_size is None else Stored(new_size, new),
+    )

@@ -1,0 +1,98 @@
+"""Old changes leave the logs: in the background, in bounded steps.
+
+A log reaches back as far as the longest of its table's needs: a day for streams, the
+chosen days for point-in-time recovery. What nothing needs any more goes: a stream that
+has been disabled for a day, and the log of a table that has neither.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from alt.storage.definition import TableDefinition
+
+if TYPE_CHECKING:
+    from alt.storage.store import Store
+
+DAY_SECONDS = 86_400.0
+STREAM_SECONDS = DAY_SECONDS  # a stream's records and, once it is disabled, the stream itself can be read
+# A client may hold an iterator this long; the records it stands before stay as long beyond their day.
+ITERATOR_SECONDS = 900.0
+TRIM_INTERVAL_SECONDS = 300.0
+
+_log = logging.getLogger(__name__)
+
+
+class LogTrim:
+    """Trims the logs of all tables of a store, again and again. `clock` gives epoch seconds."""
+
+    def __init__(self, store: Store, clock: Callable[[], float]) -> None:
+        self._store = store
+        self._clock = clock
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def stop(self) -> None:
+        """End between two steps."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            await self.trim_all()
+            await asyncio.sleep(TRIM_INTERVAL_SECONDS)
+
+    async def trim_all(self) -> None:
+        """Trim every log to what its table needs now."""
+        for definition in self._store.definitions():
+            if definition.streams or definition.recovery is not None:
+                try:
+                    await self._trim(definition)
+                except Exception:
+                    _log.exception("the change log of %s was not trimmed", definition.name)
+
+    async def _trim(self, definition: TableDefinition) -> None:
+        now = self._clock()
+        table = self._store.table(definition.name)
+        if table is None or table.definition.id != definition.id:
+            return
+        # Each time by the definition as it is then: what was off may be on again.
+        while table.log.begins_before(_oldest_needed(table.definition, now)):
+            await table.submit(lambda: table.log.trim(_oldest_needed(table.definition, now)))
+        current = self._store.definition(definition.name)
+        if current is None or current.id != definition.id:
+            return
+        needed = _without_ended(current, now)
+        if needed != current:
+            self._store.redefine(needed)
+
+
+def stream_ended(disabled: float | None, now: float) -> bool:
+    """Whether a stream disabled at that moment can no longer be read."""
+    return disabled is not None and now - disabled >= STREAM_SECONDS
+
+
+def _oldest_needed(definition: TableDefinition, now: float) -> float:
+    """The moment back to which the table's log must reach; infinite where nothing needs it."""
+    needs: list[float] = []
+    if any(not stream_ended(stream.disabled, now) for stream in definition.streams):
+        needs.append(STREAM_SECONDS + ITERATOR_SECONDS)
+    if definition.recovery is not None and definition.recovery.enabled is not None:
+        needs.append(definition.recovery.days * DAY_SECONDS)
+    return now - max(needs) if needs else math.inf
+
+
+def _without_ended(definition: TableDefinition, now: float) -> TableDefinition:
+    recovery = definition.recovery
+    if recovery is not None and recovery.enabled is None:
+        recovery = None
+    streams = tuple(stream for stream in definition.streams if not stream_ended(stream.disabled, now))
+    return replace(definition, streams=streams, recovery=recovery)
