@@ -86,6 +86,13 @@ def show_rows(description: Description) -> list[list[Cell]]:
     return [[Cell(name), value] for name, value in rows]
 
 
+def figure(name: str, value: int) -> str:
+    """A counted thing in words; bytes in a unit that fits."""
+    if name == "bytes":
+        return _readable(value)
+    return f"{value:,} {name}"
+
+
 def count(description: Description) -> str:
     """The number of items for a person; empty if it is not known."""
     return _items(description).pretty or ""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from . import output
+from .check import check
 from .data import data_dir_option, opened
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 
 @click.group()
 def tables() -> None:
-    """Look at and remove tables, whether a server runs or not."""
+    """Look at, check and remove tables, whether a server runs or not."""
 
 
 @tables.command()
@@ -83,6 +84,9 @@ def rm(name: str, yes: bool, data_dir: Path | None, as_json: bool) -> None:
         output.json(description)
     else:
         click.echo(f"Removed {name}.")
+
+
+tables.add_command(check)
 
 
 def _definition(engine: Engine, name: str) -> TableDefinition:

@@ -64,6 +64,7 @@ class Index:
         matches = " AND ".join(f"{column} = ?" for column in self.columns.key)
         self._put = f"INSERT OR REPLACE INTO {self.columns.table} ({', '.join(columns)}) VALUES ({holes})"
         self._delete = f"DELETE FROM {self.columns.table} WHERE {matches}"
+        self._get = f"SELECT size, item FROM {self.columns.table} WHERE {matches}"
 
     def is_kept(self, row: RowKey) -> bool:
         """Whether a write of this row must keep the index."""
@@ -86,6 +87,11 @@ class Index:
         projected = {name: value for name, value in item.items() if name in self._projected}
         text = ujson.dumps(projected, ensure_ascii=False, escape_forward_slashes=False)
         return Entry(key, item_size(projected), text)
+
+    def stored(self, connection: apsw.Connection, key: Key) -> Stored | None:
+        """What the entry of this key holds, if there is one."""
+        found = connection.execute(self._get, key).get
+        return None if found is None else Stored(*found)
 
     def change(
         self, cursor: apsw.Cursor, statistics: Statistics, old: Entry | None, new: Entry | None

@@ -188,6 +188,10 @@ class Store:
         if self._directory is not None:
             Table.create_file(self._path(file), definition)
 
+    def file(self, definition: TableDefinition) -> Path:
+        """The table's SQLite file."""
+        return self._path(self._catalog.files[definition.id])
+
     def _path(self, file: str) -> Path:
         assert self._directory is not None
         return self._directory / TABLES_FOLDER / file

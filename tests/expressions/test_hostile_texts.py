@@ -106,34 +106,30 @@ def try_out(bound: Bound, kind: str, text: str) -> None:
         str(error.message).encode()  # it can be answered
 
 
-@settings(max_examples=100)
-@pytest.mark.parametrize("kind", [CONDITION, UPDATE, PROJECTION, KEY_CONDITION])
-@given(text=st.text())
-def test_any_text(bound: Bound, kind: str, text: str) -> None:
-    try_out(bound, kind, text)
+# What is tried: the kinds of expression, the texts, and how many of them a run tries.
+FUZZES = {
+    "any text": ((CONDITION, UPDATE, PROJECTION, KEY_CONDITION), st.text(), 400),
+    "any tokens": ((CONDITION, UPDATE, PROJECTION, KEY_CONDITION), soups, 500),
+    "any tokens to set": ((UPDATE,), soups.map("SET {}".format), 250),
+    "any tokens after a key": ((KEY_CONDITION,), soups.map("a = :s AND {}".format), 250),
+    "any condition": ((CONDITION, KEY_CONDITION), conditions, 300),
+    "any update": ((UPDATE,), updates, 300),
+}
+NIGHTLY_TIMES = 20
 
 
-@settings(max_examples=250)
-@pytest.mark.parametrize(
-    ("kind", "start"),
-    [(CONDITION, ""), (UPDATE, "SET "), (UPDATE, ""), (PROJECTION, ""), (KEY_CONDITION, "a = :s AND ")],
-)
-@given(text=soups)
-def test_any_tokens(bound: Bound, kind: str, start: str, text: str) -> None:
-    try_out(bound, kind, start + text)
+@pytest.mark.parametrize("times", [1, pytest.param(NIGHTLY_TIMES, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("fuzz", FUZZES)
+def test_any_text(bound: Bound, fuzz: str, times: int) -> None:
+    kinds, texts, examples = FUZZES[fuzz]
 
+    @settings(max_examples=examples * times, deadline=None)
+    @given(text=texts)
+    def tried(text: str) -> None:
+        for kind in kinds:
+            try_out(bound, kind, text)
 
-@settings(max_examples=300)
-@given(text=conditions)
-def test_any_condition(bound: Bound, text: str) -> None:
-    try_out(bound, CONDITION, text)
-    try_out(bound, KEY_CONDITION, text)
-
-
-@settings(max_examples=300)
-@given(text=updates)
-def test_any_update(bound: Bound, text: str) -> None:
-    try_out(bound, UPDATE, text)
+    tried()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,118 @@
+"""The `alt` command as a user runs it: in a pipe or on a terminal."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+ALT = (sys.executable, "-m", "alt.cli")
+
+_STYLE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+Run = Callable[..., "Result"]
+
+
+class Result(NamedTuple):
+    """How a command ended, and what it printed."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def rows(self) -> list[list[str]]:
+        """The cells of what it printed in a pipe."""
+        return [line.split("\t") for line in self.out.splitlines()]
+
+
+@pytest.fixture
+def alt() -> Run:
+    """Run `alt` in a pipe: `alt("tables", "ls")`, with `stdin` and variables of the environment if given."""
+
+    def run(*arguments: str | Path, stdin: str = "", **environment: str) -> Result:
+        done = subprocess.run(
+            [*ALT, *map(str, arguments)],
+            input=stdin,
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return Result(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+@pytest.fixture
+def on_terminal() -> Run:
+    """Run `alt` on a terminal of 100 columns; what is typed there is `typed`. Both outputs are one, without colours."""
+    pty: Any = pytest.importorskip("pty")
+
+    def run(*arguments: str | Path, typed: str = "") -> Result:
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            [*ALT, *map(str, arguments)],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env={**os.environ, "COLUMNS": "100", "TERM": "xterm"},
+        )
+        os.close(theirs)
+        os.write(ours, typed.encode())
+        printed = b""
+        # At the end of the process Linux says EIO, others give nothing.
+        try:
+            while chunk := os.read(ours, 65_536):
+                printed += chunk
+        except OSError:
+            pass
+        os.close(ours)
+        return Result(process.wait(timeout=60), _STYLE.sub("", printed.decode()).replace("\r\n", "\n"), "")
+
+    return run
+
+
+@pytest.fixture
+def with_tables(start_server: Any, tmp_path: Path) -> Any:
+    """A server on a directory with the tables Music (an index, two items) and Empty."""
+    server = start_server("--data-dir", tmp_path)
+    client = server.client()
+    client.create_table(
+        TableName="Music",
+        AttributeDefinitions=[
+            {"AttributeName": "Artist", "AttributeType": "S"},
+            {"AttributeName": "Song", "AttributeType": "S"},
+            {"AttributeName": "Year", "AttributeType": "N"},
+        ],
+        KeySchema=[
+            {"AttributeName": "Artist", "KeyType": "HASH"},
+            {"AttributeName": "Song", "KeyType": "RANGE"},
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "by-year",
+                "KeySchema": [{"AttributeName": "Year", "KeyType": "HASH"}],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    client.create_table(
+        TableName="Empty",
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "B"}],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        ProvisionedThroughput={"ReadCapacityUnits": 5, "WriteCapacityUnits": 6},
+    )
+    for song in ("one", "two"):
+        client.put_item(
+            TableName="Music", Item={"Artist": {"S": "A"}, "Song": {"S": song}, "Year": {"N": "1999"}}
+        )
+    return server
