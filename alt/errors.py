@@ -100,6 +100,29 @@ def resource_in_use(message: str) -> ApiError:
     return ApiError("ResourceInUseException", message)
 
 
+def backup_not_found(arn: str) -> ApiError:
+    return ApiError("BackupNotFoundException", f"Backup not found: {arn}")
+
+
+def backup_in_use(message: str) -> ApiError:
+    return ApiError("BackupInUseException", message)
+
+
+def no_such_table(table: str) -> ApiError:
+    """As the operations on backups and on continuous backups word an absent table."""
+    return ApiError("TableNotFoundException", f"Table not found: {table}")
+
+
+def table_already_exists(table: str) -> ApiError:
+    """As restores word that their target exists."""
+    return ApiError("TableAlreadyExistsException", f"Table already exists: {table}")
+
+
+def table_in_use(message: str) -> ApiError:
+    """As restores word that their target is being restored."""
+    return ApiError("TableInUseException", message)
+
+
 def limit_exceeded(message: str) -> ApiError:
     return ApiError("LimitExceededException", message)
 

@@ -5,3 +5,19 @@ CREATE TABLE dynamo_table (
     file       TEXT NOT NULL UNIQUE,
     definition TEXT NOT NULL
 ) WITHOUT ROWID;
+
+-- One row a backup, which outlives its table. `definition` is the table's at that time, `size` its bytes.
+CREATE TABLE backup (
+    id         TEXT PRIMARY KEY,
+    name       TEXT NOT NULL,
+    table_name TEXT NOT NULL,
+    table_id   TEXT NOT NULL,
+    created    REAL NOT NULL,     -- epoch seconds, as is expires
+    expires    REAL,
+    kind       TEXT NOT NULL,     -- USER or SYSTEM
+    items      INTEGER NOT NULL,
+    size       INTEGER NOT NULL,
+    available  INTEGER NOT NULL,  -- 0 while its file is being written
+    file       TEXT NOT NULL UNIQUE,
+    definition TEXT NOT NULL
+) WITHOUT ROWID;

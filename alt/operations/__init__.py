@@ -10,7 +10,18 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from alt.operations import account, batches, items, reads, tables, tags, transactions, update_table
+from alt.operations import (
+    account,
+    backups,
+    batches,
+    items,
+    reads,
+    restore_table,
+    tables,
+    tags,
+    transactions,
+    update_table,
+)
 from alt.operations.engine import Caller, Engine
 
 Operation = Callable[[Engine, dict[str, Any], Caller], "bytes | asyncio.Future[bytes]"]
@@ -19,17 +30,22 @@ Operation = Callable[[Engine, dict[str, Any], Caller], "bytes | asyncio.Future[b
 OPERATIONS: dict[tuple[str, str], Operation] = {
     ("dynamodb", "BatchGetItem"): batches.batch_get_item,
     ("dynamodb", "BatchWriteItem"): batches.batch_write_item,
+    ("dynamodb", "CreateBackup"): backups.create_backup,
     ("dynamodb", "CreateTable"): tables.create_table,
+    ("dynamodb", "DeleteBackup"): backups.delete_backup,
     ("dynamodb", "DeleteItem"): items.delete_item,
     ("dynamodb", "DeleteTable"): tables.delete_table,
+    ("dynamodb", "DescribeBackup"): backups.describe_backup,
     ("dynamodb", "DescribeEndpoints"): account.describe_endpoints,
     ("dynamodb", "DescribeLimits"): account.describe_limits,
     ("dynamodb", "DescribeTable"): tables.describe_table,
     ("dynamodb", "GetItem"): items.get_item,
+    ("dynamodb", "ListBackups"): backups.list_backups,
     ("dynamodb", "ListTables"): tables.list_tables,
     ("dynamodb", "ListTagsOfResource"): tags.list_tags_of_resource,
     ("dynamodb", "PutItem"): items.put_item,
     ("dynamodb", "Query"): reads.query,
+    ("dynamodb", "RestoreTableFromBackup"): restore_table.restore_table_from_backup,
     ("dynamodb", "Scan"): reads.scan,
     ("dynamodb", "TagResource"): tags.tag_resource,
     ("dynamodb", "TransactGetItems"): transactions.transact_get_items,

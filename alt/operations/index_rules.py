@@ -30,7 +30,7 @@ MAX_PROJECTED_ATTRIBUTES = 100
 def check_keys_and_indexes(request: dict[str, Any]) -> None:
     """Refuse a CreateTable whose keys, definitions or indexes break a rule."""
     attributes = [definition["AttributeName"] for definition in request["AttributeDefinitions"]]
-    if (repeated := _repeated(attributes)) is not None:
+    if (repeated := first_repeated(attributes)) is not None:
         raise validation(f"Attribute Name is duplicated: {repeated}")
     defined = dict.fromkeys(attributes)
     schema = request["KeySchema"]
@@ -120,7 +120,7 @@ def _check_simple_key(schema: KeySchema) -> None:
 def check_global_key(schema: KeySchema) -> None:
     """A global index's key: up to four HASH attributes, then up to four RANGE attributes."""
     types = [element["KeyType"] for element in schema]
-    if _repeated(names(schema)) is not None:
+    if first_repeated(names(schema)) is not None:
         if types == ["HASH", "RANGE"]:
             raise _same_hash_and_range()
         raise validation("The KeySchema contains multiple key attributes with the same name")
@@ -173,7 +173,7 @@ def check_projection(projection: dict[str, Any]) -> None:
         raise invalid_parameters(f"ProjectionType is {kind}, but NonKeyAttributes is specified")
     if kind == "INCLUDE" and attributes is None:
         raise invalid_parameters("ProjectionType is INCLUDE, but NonKeyAttributes is not specified")
-    if (repeated := _repeated(attributes or ())) is not None:
+    if (repeated := first_repeated(attributes or ())) is not None:
         raise invalid_parameters(f"Duplicate element in NonKeyAttributes: {repeated}")
 
 
@@ -196,7 +196,7 @@ def _check_counts(globals_: int, locals_: int, indexes: list[Index]) -> None:
         )
 
 
-def _repeated(values: Iterable[str]) -> str | None:
+def first_repeated(values: Iterable[str]) -> str | None:
     """The first value that comes a second time."""
     seen: set[str] = set()
     for value in values:

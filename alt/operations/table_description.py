@@ -51,7 +51,7 @@ def describe(
         "TableId": definition.id,
         "CreationDateTime": definition.created,
         "AttributeDefinitions": _attribute_definitions(definition),
-        "KeySchema": _key_schema(definition.key_attributes[:1], definition.key_attributes[1:]),
+        "KeySchema": key_schema(definition.key_attributes[:1], definition.key_attributes[1:]),
         "ProvisionedThroughput": _throughput(settings, now),
         "ItemCount": items,
         "TableSizeBytes": size,
@@ -83,6 +83,18 @@ def as_creating(description: Description, warm_throughput_given: bool) -> Descri
     return shown
 
 
+def as_restoring(definition: TableDefinition, region: str, now: float) -> Description:
+    """The description of a table while it is being restored."""
+    assert definition.restore is not None
+    shown = describe(definition, region, now, status="CREATING")
+    if "GlobalSecondaryIndexes" in shown:
+        shown["GlobalSecondaryIndexes"] = [
+            {member: value for member, value in index.items() if member not in ("IndexStatus", "Backfilling")}
+            for index in shown["GlobalSecondaryIndexes"]
+        ]
+    return shown | {"RestoreSummary": definition.restore.summary | {"RestoreInProgress": True}}
+
+
 def as_deleting(description: Description) -> Description:
     """The description as DeleteTable answers it."""
     shown = {member: value for member, value in description.items() if member not in _NOT_WHEN_DELETING}
@@ -100,9 +112,7 @@ def _attribute_definitions(definition: TableDefinition) -> list[dict[str, str]]:
     ]
 
 
-def _key_schema(
-    hash_keys: Iterable[KeyAttribute], range_keys: Iterable[KeyAttribute]
-) -> list[dict[str, str]]:
+def key_schema(hash_keys: Iterable[KeyAttribute], range_keys: Iterable[KeyAttribute]) -> list[dict[str, str]]:
     return [
         {"AttributeName": attribute.name, "KeyType": key_type}
         for key_type, attributes in (("HASH", hash_keys), ("RANGE", range_keys))
@@ -126,8 +136,8 @@ def _add_indexes(
         described: Description = {
             "IndexName": index.name,
             "IndexArn": f"{description['TableArn']}/index/{index.name}",
-            "KeySchema": _key_schema(index.hash_keys, index.range_keys),
-            "Projection": _projection(index),
+            "KeySchema": key_schema(index.hash_keys, index.range_keys),
+            "Projection": projection(index),
             "IndexSizeBytes": size,
             "ItemCount": items,
         }
@@ -137,7 +147,7 @@ def _add_indexes(
         description.setdefault(kind, []).append(described)
 
 
-def _projection(index: IndexDefinition) -> Description:
+def projection(index: IndexDefinition) -> Description:
     if index.projection != "INCLUDE":
         return {"ProjectionType": index.projection}
     return {"ProjectionType": "INCLUDE", "NonKeyAttributes": list(index.non_key_attributes)}

@@ -13,7 +13,7 @@ from alt import errors
 from alt.operations import table_quotas
 from alt.operations.engine import Caller, Engine, table_name
 from alt.operations.reply import body
-from alt.operations.table_description import as_creating, as_deleting, describe
+from alt.operations.table_description import as_creating, as_deleting, as_restoring, describe
 from alt.operations.table_rules import check_create_table
 from alt.operations.table_settings import initial_settings, initial_throughput
 from alt.operations.throughput_rules import ON_DEMAND
@@ -30,8 +30,8 @@ _NOT_BUILT = ("VectorIndexes", "GlobalTableSourceArn", "GlobalTableSettingsRepli
 def create_table(engine: Engine, request: Request, caller: Caller) -> bytes:
     check_create_table(request)
     name = table_name(request["TableName"])
-    if engine.store.definition(name) is not None:
-        raise _already_exists(name)
+    if (existing := engine.store.definition(name)) is not None:
+        raise _already_exists(name) if existing.restore is None else _is_used(name)
     created = round(engine.clock(), 3)
     definition = define(request, name, engine.new_id(), created, caller.region)
     if any(request.get(member) is not None for member in _NOT_BUILT):
@@ -44,12 +44,18 @@ def create_table(engine: Engine, request: Request, caller: Caller) -> bytes:
 
 
 def describe_table(engine: Engine, request: Request, caller: Caller) -> bytes:
-    definition = existing_table(engine, request["TableName"])
+    definition = known_table(engine, request["TableName"])
+    if definition.restore is not None:
+        return body({"Table": as_restoring(definition, caller.region, engine.clock())})
     return body({"Table": _describe_now(engine, definition, caller)})
 
 
 def delete_table(engine: Engine, request: Request, caller: Caller) -> asyncio.Future[bytes]:
-    definition = existing_table(engine, request["TableName"])
+    definition = known_table(engine, request["TableName"])
+    if definition.restore is not None:
+        raise errors.resource_in_use(
+            f"Attempt to change a resource which is still in use: Table is being created: {definition.name}"
+        )
     if definition.settings.get("DeletionProtectionEnabled"):
         raise errors.validation(
             "Resource cannot be deleted as it is currently protected against deletion. "
@@ -77,12 +83,20 @@ def list_tables(engine: Engine, request: Request, caller: Caller) -> bytes:  # n
     return body(answer)
 
 
-def existing_table(engine: Engine, name_or_arn: str) -> TableDefinition:
-    """The definition of the table that a TableName means, as operations on tables look it up."""
+def known_table(engine: Engine, name_or_arn: str) -> TableDefinition:
+    """The definition of the table that a TableName means, even while it is being restored."""
     name = table_name(name_or_arn)
     definition = engine.store.definition(name)
     if definition is None:
         raise errors.table_not_found(name)
+    return definition
+
+
+def existing_table(engine: Engine, name_or_arn: str) -> TableDefinition:
+    """The same, as operations on tables look it up: one that is being restored is not there yet."""
+    definition = known_table(engine, name_or_arn)
+    if definition.restore is not None:
+        raise errors.table_not_found(definition.name)
     return definition
 
 
@@ -160,3 +174,7 @@ def _describe_now(engine: Engine, definition: TableDefinition, caller: Caller) -
 
 def _already_exists(name: str) -> errors.ApiError:
     return errors.resource_in_use(f"Table already exists: {name}")
+
+
+def _is_used(name: str) -> errors.ApiError:
+    return errors.resource_in_use(f"Table is being used: {name}")

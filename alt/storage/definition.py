@@ -1,4 +1,4 @@
-"""What the catalog keeps of a table: its key schema, its indexes and its settings."""
+"""What the catalog keeps of a table, its key schema, its indexes and its settings, and of a backup."""
 
 from __future__ import annotations
 
@@ -69,13 +69,25 @@ class RecoveryDefinition:
 
 
 @dataclass(frozen=True, slots=True)
+class Restore:
+    """Where a table that is being restored gets its items from.
+
+    `origin` is `{"backup": id}` or another member that says what (alt/storage/restores.py);
+    `summary` is the RestoreSummary that DescribeTable gives.
+    """
+
+    origin: dict[str, Any]
+    summary: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class TableDefinition:
     """One table as it was last defined.
 
     `settings` holds, under DescribeTable's own names, what DescribeTable gives
     back as it is (`BillingModeSummary`, `DeletionProtectionEnabled`, ...).
     `created` is in epoch seconds. `streams` are in their order, the disabled ones for as
-    long as they may be read.
+    long as they may be read. A table with a `restore` is CREATING and has no file yet.
     """
 
     name: str
@@ -87,6 +99,7 @@ class TableDefinition:
     settings: dict[str, Any] = field(default_factory=dict)
     streams: tuple[StreamDefinition, ...] = ()
     recovery: RecoveryDefinition | None = None
+    restore: Restore | None = None
 
     @property
     def key_attributes(self) -> tuple[KeyAttribute, ...]:
@@ -112,14 +125,35 @@ class TableDefinition:
         indexes = tuple(_index(index) for index in members.pop("indexes"))
         streams = tuple(StreamDefinition(**stream) for stream in members.pop("streams", ()))
         recovery = members.pop("recovery", None)
+        restore = members.pop("restore", None)
         return TableDefinition(
             hash_key=KeyAttribute(**hash_key),
             range_key=None if range_key is None else KeyAttribute(**range_key),
             indexes=indexes,
             streams=streams,
             recovery=None if recovery is None else RecoveryDefinition(**recovery),
+            restore=None if restore is None else Restore(**restore),
             **members,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A backup of a table. `table` is its definition as it was then, `items` and `size` (bytes) what it held.
+
+    `created` and `expires` are in epoch seconds; `kind` is `USER` or `SYSTEM`. Until it is
+    `available` its file is being written.
+    """
+
+    id: str
+    name: str
+    created: float
+    table: TableDefinition
+    items: int
+    size: int
+    kind: str = "USER"
+    expires: float | None = None
+    available: bool = False
 
 
 def _index(members: dict[str, Any]) -> IndexDefinition:

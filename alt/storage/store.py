@@ -7,15 +7,19 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import apsw
 
 from alt.config import MAX_ITEM_COLLECTION_BYTES, Sync
+from alt.storage import copies
+from alt.storage.backups import Backups
 from alt.storage.catalog import Catalog
 from alt.storage.definition import TableDefinition
 from alt.storage.index_work import IndexWork
 from alt.storage.journal import Journal
 from alt.storage.log_trim import LogTrim
+from alt.storage.restores import Origin, OriginLostError, Restores
 from alt.storage.table import TOKEN_SECONDS, Table
 from alt.storage.transactions import Transactions
 
@@ -24,10 +28,16 @@ CATALOG_POLL_SECONDS = 0.02
 # Each open table holds a few file descriptors; the least recently opened idle one makes room.
 MAX_OPEN_TABLES = 250
 COMMIT_THREADS = 4
+# Copies are long: on threads of their own, so that no commit waits for one.
+COPY_THREADS = 2
 
 CATALOG_FILE = "catalog.db"
 JOURNAL_FILE = "journal.db"
 TABLES_FOLDER = "tables"
+BACKUPS_FOLDER = "backups"
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Store:
@@ -56,6 +66,11 @@ class Store:
         self._next_poll = 0.0
         self._index_work = IndexWork(self)
         self._log_trim = LogTrim(self, clock)
+        self._copier = ThreadPoolExecutor(COPY_THREADS, thread_name_prefix="copy")
+        self.backups = Backups(
+            self._catalog, None if directory is None else directory / BACKUPS_FOLDER, self._copier
+        )
+        self.restores = Restores(self)
         self._journal = None if directory is None else Journal(directory / JOURNAL_FILE, sync)
         self.transactions = Transactions(
             self._journal, None if directory is None else self._executor, on_step
@@ -77,7 +92,9 @@ class Store:
         return self._catalog.tables.get(name)
 
     def create(self, definition: TableDefinition) -> bool:
-        """Create a table; False if its name is taken."""
+        """Create a table; False if its name is taken. One with a `restore` has no file until that is done."""
+        if definition.restore is not None:
+            return self._catalog.add(definition, lambda _file: None)
         return self._catalog.add(definition, lambda file: self._create_file(file, definition))
 
     def redefine(self, definition: TableDefinition) -> None:
@@ -116,10 +133,55 @@ class Store:
             table.when_idle(finish)
         return removed
 
+    # What a restore needs (alt/storage/restores.py)
+
+    def origin(self, definition: TableDefinition) -> Origin:
+        """What a table is to be restored from. Raises OriginLostError."""
+        assert definition.restore is not None
+        backup = self.backups.get(definition.restore.origin["backup"])
+        if backup is None or not backup.available:
+            raise OriginLostError(definition.restore.origin)
+        contents = self.backups.open(backup)
+        release = contents.close if self._directory is not None else lambda: None
+        return Origin(contents, release, backup.table)
+
+    def part(self, definition: TableDefinition) -> Path | None:
+        """Where the file of a table is put together; None in memory."""
+        if self._directory is None:
+            return None
+        return self._path(self._catalog.files[definition.id]).with_suffix(copies.PART)
+
+    async def beside(self, work: Callable[P, T], *arguments: P.args, **_: P.kwargs) -> T:
+        """Do long work on a thread for copies."""
+        return await asyncio.get_running_loop().run_in_executor(self._copier, work, *arguments)
+
+    def open_unseen(
+        self, definition: TableDefinition, path: Path | None, contents: apsw.Connection | None
+    ) -> Table:
+        """A table that only its restore knows. What it writes is made durable when it is published."""
+        limit = self._item_collection_limit
+        return Table(definition, path, "off", self._executor, limit, self._clock, contents)
+
+    def publish(self, definition: TableDefinition, part: Path | None, table: Table | None) -> None:
+        """A restored table is complete, in the file `part` or in memory: from now on clients see it."""
+        if part is None:
+            if self._catalog.publish(definition, lambda _file: None) and table is not None:
+                self._open[definition.name] = table
+        elif not self._catalog.publish(definition, lambda file: copies.place(part, self._path(file))):
+            part.unlink(missing_ok=True)
+        self.start_index_work(definition)
+
+    def abandon(self, definition: TableDefinition) -> None:
+        """Remove a table whose restore failed."""
+        self._refresh()
+        current = self._catalog.tables.get(definition.name)
+        if current is not None and current.id == definition.id and current.restore is not None:
+            self._catalog.remove(current)
+
     # Tables
 
     def table(self, name: str) -> Table | None:
-        """The open table, or None if there is none of this name. This is the hot path."""
+        """The open table, or None if there is none of this name yet. This is the hot path."""
         now = time.monotonic()
         if now >= self._next_poll:
             self._next_poll = now + CATALOG_POLL_SECONDS
@@ -128,30 +190,36 @@ class Store:
         if table is not None:
             return table
         definition = self._catalog.tables.get(name)
-        return None if definition is None else self._open_table(definition)
+        if definition is None or definition.restore is not None:
+            return None
+        return self._open_table(definition)
 
     def recover(self) -> None:
-        """Take up what the last process left: files of tables that no longer are, indexes half made."""
+        """Take up what the last process left: files of tables that no longer are, tables and indexes half made."""
         if self._directory is not None:
-            self._catalog.sweep(self._directory / TABLES_FOLDER)
+            self._catalog.sweep_tables(self._directory / TABLES_FOLDER)
+        self.backups.recover()
         definitions = list(self.definitions())
         by_id = {definition.id: definition.name for definition in definitions}
         recent = [table for each in definitions if self._is_recent(each) and (table := self.table(each.name))]
         self.transactions.recover(lambda table_id: self.table(by_id.get(table_id, "")), recent)
         for definition in definitions:
             self.start_index_work(definition)
+            self.restores.start(definition)
         self._log_trim.start()
 
     def _is_recent(self, definition: TableDefinition) -> bool:
         """Whether the table's file changed since the oldest ClientRequestToken that still counts."""
-        if self._directory is None:
+        if self._directory is None or definition.restore is not None:
             return False
         path = self._path(self._catalog.files[definition.id])
         paths = [each for each in (path, Path(f"{path}-wal")) if each.exists()]
         return any(each.stat().st_mtime > self._clock() - TOKEN_SECONDS for each in paths)
 
     async def close(self) -> None:
-        """Finish every write and close every file."""
+        """Finish every write and every backup, and close every file."""
+        await self.restores.stop()
+        await self.backups.finish()
         await self._index_work.stop()
         await self._log_trim.stop()
         for table in self._open.values():
@@ -159,6 +227,7 @@ class Store:
             table.close()
         self._open.clear()
         self._executor.shutdown()
+        self._copier.shutdown()
         if self._journal is not None:
             self._journal.close()
         self._catalog.close()

@@ -14,10 +14,11 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+import apsw
 import ujson
 
 from alt.config import MAX_ITEM_COLLECTION_BYTES, MAX_PAGE_BYTES, Sync
-from alt.storage import sqlite
+from alt.storage import copies, sqlite
 from alt.storage.change_log import ChangeLog
 from alt.storage.definition import TableDefinition
 from alt.storage.group_commit import GroupCommit
@@ -74,7 +75,7 @@ class Selection(NamedTuple):
 
 
 class Table:
-    """An open table. `path` None keeps it in memory."""
+    """An open table. `path` None keeps it in memory, in `contents` if those are given."""
 
     def __init__(
         self,
@@ -84,10 +85,13 @@ class Table:
         executor: Executor,
         item_collection_limit: int = MAX_ITEM_COLLECTION_BYTES,
         clock: Callable[[], float] = time.time,
+        contents: apsw.Connection | None = None,
     ) -> None:
-        self._writer = sqlite.connect(sqlite.MEMORY if path is None else path, sync)
+        self._path = path
+        self._writer = contents or sqlite.connect(sqlite.MEMORY if path is None else path, sync)
         if path is None:
-            _create(self._writer, definition)
+            if contents is None:
+                _create(self._writer, definition)
             self._reader = self._writer
         else:
             self._reader = sqlite.connect(path, read_only=True)
@@ -381,6 +385,13 @@ class Table:
 
     def tokens(self) -> list[Token]:
         return [Token(*row) for row in self._read.execute("SELECT token, request, expires FROM token")]
+
+    def pinned(self) -> apsw.Connection:
+        """A connection that reads the file as it is now, for a copy.
+
+        In memory it is the table's own: `hold` the table until the copy is made, and do not close it.
+        """
+        return self._writer if self._path is None else copies.pinned(self._path)
 
     def snapshot(self, read: Callable[[], T]) -> T:
         """Run several reads on one state of the file."""

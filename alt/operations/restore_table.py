@@ -1,0 +1,62 @@
+"""RestoreTableFromBackup, and how a restore is begun.
+
+A restored table is CREATING until it is complete; operations on its items do not find
+it before.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alt import errors
+from alt.operations import table_quotas
+from alt.operations.backups import existing_backup, is_being_restored, parse_arn
+from alt.operations.engine import Caller, Engine, table_arn
+from alt.operations.reply import body
+from alt.operations.restore_rules import check_region, restored_definition
+from alt.operations.table_description import as_restoring
+from alt.storage.definition import Restore, TableDefinition
+
+Request = dict[str, Any]
+
+
+def restore_table_from_backup(engine: Engine, request: Request, caller: Caller) -> bytes:
+    arn = request["BackupArn"]
+    backup = existing_backup(engine, arn)
+    region = parse_arn(arn).region
+    check_region(request, region, caller.region)
+    now = round(engine.clock(), 3)
+    summary = {
+        "SourceBackupArn": arn,
+        "SourceTableArn": table_arn(region, backup.table.name),
+        "RestoreDateTime": now,
+    }
+    restore = Restore({"backup": backup.id}, summary)
+    definition = restored_definition(backup.table, request, engine.new_id(), now, caller.region, restore)
+    check_target(engine, definition.name)
+    if not backup.available:
+        raise errors.backup_in_use(f"Backup is being created: {arn}")
+    if is_being_restored(engine, backup):
+        raise errors.backup_in_use(f"Backup is being used to restore another table: {arn}")
+    return begin_restore(engine, definition, caller)
+
+
+def check_target(engine: Engine, name: str) -> None:
+    """The name a table is to be restored under is free."""
+    existing = engine.store.definition(name)
+    if existing is None:
+        return
+    if existing.restore is None:
+        raise errors.table_already_exists(name)
+    source = existing.restore.summary.get("SourceBackupArn")
+    origin = "" if source is None else f" from backup: {source}"
+    raise errors.table_in_use(f"Table: {name} is already being restored{origin}")
+
+
+def begin_restore(engine: Engine, definition: TableDefinition, caller: Caller) -> bytes:
+    """Restore the table that `definition` describes in the background; the answer shows it CREATING."""
+    table_quotas.admit_table(len(engine.store.names()))
+    if not engine.store.create(definition):
+        raise errors.table_already_exists(definition.name)
+    engine.store.restores.start(definition)
+    return body({"TableDescription": as_restoring(definition, caller.region, engine.clock())})

@@ -1,0 +1,123 @@
+"""On-demand backups: a copy of a table's file each, beside the tables and outliving them.
+
+A backup shows the table as it was when the backup was asked for. Its row in the
+catalog comes first and its file in the background; what a crash cuts short is gone at
+the next start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import apsw
+
+from alt.storage import copies
+from alt.storage.catalog import Catalog, backup_file_name
+from alt.storage.copies import Progress, no_progress
+from alt.storage.definition import Backup
+
+if TYPE_CHECKING:
+    from alt.storage.table import Table
+
+_log = logging.getLogger(__name__)
+
+
+class Backups:
+    """The backups of a data directory. `directory` None keeps them in memory."""
+
+    def __init__(self, catalog: Catalog, directory: Path | None, executor: Executor) -> None:
+        self._catalog = catalog
+        self._directory = directory
+        self._executor = executor
+        self._in_memory: dict[str, apsw.Connection] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        if directory is not None:
+            directory.mkdir(exist_ok=True)
+
+    def all(self) -> list[Backup]:
+        """In the order of their tables' names, then of their ids, which begin with the time."""
+        self._catalog.refresh()
+        return sorted(self._catalog.backups.values(), key=lambda backup: (backup.table.name, backup.id))
+
+    def get(self, backup_id: str) -> Backup | None:
+        self._catalog.refresh()
+        return self._catalog.backups.get(backup_id)
+
+    def create(self, table: Table, backup: Backup, progress: Progress = no_progress) -> asyncio.Task[None]:
+        """Begin a backup of the table as it is now; the task ends when it is available.
+
+        The backup is in the catalog when this returns. Raises apsw.Error or OSError where nothing was begun.
+        """
+        source = table.pinned()
+        held = table.hold() if self._directory is None else None
+        self._catalog.add_backup(backup)
+        copy = (
+            self._copy_file(source, backup, progress)
+            if held is None
+            else self._copy_memory(table, held, source, backup)
+        )
+        task = asyncio.get_running_loop().create_task(self._run(copy, backup))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def open(self, backup: Backup) -> apsw.Connection:
+        """A connection to copy an available backup from."""
+        if self._directory is None:
+            return self._in_memory[backup.id]
+        return copies.finished(self._directory / backup_file_name(backup))
+
+    def remove(self, backup: Backup) -> None:
+        self._catalog.remove_backup(backup)
+        if self._directory is None:
+            self._in_memory.pop(backup.id).close()
+        else:
+            (self._directory / backup_file_name(backup)).unlink(missing_ok=True)
+
+    def recover(self) -> None:
+        """At start: give up the backups that the last process left unfinished."""
+        if self._directory is not None:
+            for backup in self._catalog.sweep_backups(self._directory):
+                _log.warning("backup %s of %s was cut short and is gone", backup.name, backup.table.name)
+
+    async def finish(self) -> None:
+        """Return when no backup is being taken any more."""
+        await asyncio.gather(*self._tasks)
+
+    async def _run(self, copy: Coroutine[Any, Any, None], backup: Backup) -> None:
+        try:
+            await copy
+        except BaseException:
+            _log.exception("backup %s of %s failed", backup.name, backup.table.name)
+            self._catalog.remove_backup(backup)
+            raise
+
+    async def _copy_file(self, source: apsw.Connection, backup: Backup, progress: Progress) -> None:
+        assert self._directory is not None
+        path = self._directory / backup_file_name(backup)
+        part = path.with_suffix(copies.PART)
+        try:
+            await asyncio.get_running_loop().run_in_executor(
+                self._executor, copies.write_file, source, part, progress
+            )
+        finally:
+            source.close()
+        if not self._catalog.finish_backup(backup, lambda file: copies.place(part, path.with_name(file))):
+            part.unlink(missing_ok=True)
+
+    async def _copy_memory(
+        self, table: Table, held: asyncio.Future[None], source: apsw.Connection, backup: Backup
+    ) -> None:
+        await held
+        target = copies.blank(None)
+        try:
+            await copies.copy_in_steps(source, target)
+        finally:
+            table.release()
+        self._in_memory[backup.id] = target
+        self._catalog.finish_backup(backup, lambda _file: None)
