@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,11 @@ from botocore.config import Config
 
 
 class Server:
-    """An `alt start` process on a free port, and clients for it."""
+    """An `alt start` process on a free port, and clients for it. `program` is what Python runs for it."""
 
-    def __init__(self, *options: str) -> None:
+    def __init__(self, *options: str, program: Sequence[str] = ("-m", "alt.cli", "start")) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "alt.cli", "start", "--port", "0", *options],
+            [sys.executable, *program, "--port", "0", *options],
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -69,8 +69,8 @@ def start_server() -> Iterator[Any]:
     """Start servers with options of the test's own; whatever still runs at its end is killed."""
     running: list[Server] = []
 
-    def start(*options: str | Path) -> Server:
-        running.append(Server(*map(str, options)))
+    def start(*options: str | Path, **program: Any) -> Server:
+        running.append(Server(*map(str, options), **program))
         return running[-1]
 
     yield start

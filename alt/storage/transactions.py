@@ -179,6 +179,7 @@ class Transactions:
         token: Token | None,
         open_table: Callable[[str], Table | None],
     ) -> None:
+        redone = 0
         for table_id in dict.fromkeys(effect.table_id for effect in effects):
             table = open_table(table_id)
             if table is None or table.mark() >= number:
@@ -187,6 +188,8 @@ class Transactions:
             table.redo([effect for effect in effects if effect.table_id == table_id])
             table.prepare(number, token)
             table.commit()
+            redone += 1
+            self._on_step(f"redone {redone}")
 
     def _remember(self, token: Token) -> None:
         self.tokens[token.token] = token
