@@ -36,6 +36,7 @@ class Settings:
     data_dir: Path | None = None
     sync: Sync = "full"
     item_collection_limit: int = MAX_ITEM_COLLECTION_BYTES
+    enforce_throughput: bool = False
 
 
 def default_data_dir() -> Path:

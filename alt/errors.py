@@ -131,6 +131,13 @@ def item_collection_too_large() -> ApiError:
     return ApiError("ItemCollectionSizeLimitExceededException", "Collection size exceeded.")
 
 
+def throttled(error_type: str, message: str, reason: str, resource: str) -> ApiError:
+    """A request that is too much: the reason as `TableReadProvisionedThroughputExceeded`, and whose ARN."""
+    member = "throttlingReasons" if error_type == "ThrottlingException" else "ThrottlingReasons"
+    reasons = f'[{{"reason":"{reason}","resource":"{resource}"}}]'
+    return ApiError(error_type, message, {member: reasons})
+
+
 def condition_failed(item: str | None = None) -> ApiError:
     """A false condition. `item`: JSON text of the stored item, when it was asked for."""
     members = None if item is None else {"Item": item}

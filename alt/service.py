@@ -59,7 +59,14 @@ async def _serve_locked(settings: Settings, lock: ServerLock | None, ready: Call
     )
     store.recover()
     address = _address(listener)
-    engine = Engine(store, clock, lambda: str(uuid.uuid4()), address)
+    engine = Engine(
+        store,
+        clock,
+        lambda: str(uuid.uuid4()),
+        address,
+        enforce_throughput=settings.enforce_throughput,
+    )
+    metering = loop.create_task(engine.meter.keep_storing())
     connections = Connections(Dispatcher(engine, address), loop)
     server = await loop.create_server(connections, sock=listener, backlog=BACKLOG)
     stopped = asyncio.Event()
@@ -71,6 +78,7 @@ async def _serve_locked(settings: Settings, lock: ServerLock | None, ready: Call
     _log.info("stopping")
     server.close()
     await connections.close(SHUTDOWN_GRACE_SECONDS)
+    metering.cancel()
     await store.close()
 
 

@@ -8,6 +8,7 @@ from alt import __version__
 
 from .start import start
 from .tables import tables
+from .usage import usage
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "ALT"})
@@ -18,3 +19,4 @@ def main() -> None:
 
 main.add_command(start)
 main.add_command(tables)
+main.add_command(usage)

@@ -21,6 +21,9 @@ class Cell(NamedTuple):
     pretty: str | None = None
 
 
+RIGHT_ALIGNED = frozenset(
+    ("Items", "Size", "Read units", "Write units", "Requests", "Throttled", "Read units/s", "Write units/s")
+)
 LIST_HEADINGS = ("Table", "Items", "Size", "Created", "Billing", "Status")
 
 
@@ -41,9 +44,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
 
     shown = Table(box=box.SIMPLE_HEAD if headings else None, show_header=bool(headings))
     for heading in headings:
-        shown.add_column(
-            heading, justify="right" if heading in ("Items", "Size") else "left", overflow="fold"
-        )
+        shown.add_column(heading, justify="right" if heading in RIGHT_ALIGNED else "left", overflow="fold")
     for row in rows:
         # Text: names are not markup.
         shown.add_row(*(Text(_printable(cell.pretty or cell.plain)) for cell in row))

@@ -61,6 +61,12 @@ LOG_LEVELS = ["debug", "info", "warning", "error"]
     help="How much one partition key may hold on tables with local secondary indexes, these included.",
 )
 @click.option(
+    "--enforce-throughput",
+    envvar="ALT_ENFORCE_THROUGHPUT",
+    is_flag=True,
+    help="Hold tables and indexes to their provisioned throughput, or to their on-demand maximum.",
+)
+@click.option(
     "--log-level", envvar="ALT_LOG_LEVEL", default="warning", show_default=True, type=click.Choice(LOG_LEVELS)
 )
 def start(
@@ -70,6 +76,7 @@ def start(
     memory: bool,
     sync: Sync,
     item_collection_limit: int,
+    enforce_throughput: bool,
     log_level: str,
 ) -> None:
     """Serve the DynamoDB API."""
@@ -88,7 +95,12 @@ def start(
         click.echo(f"AWS_ENDPOINT_URL_DYNAMODB=http://{address}")
 
     settings = Settings(
-        host=host, port=port, data_dir=directory, sync=sync, item_collection_limit=item_collection_limit
+        host=host,
+        port=port,
+        data_dir=directory,
+        sync=sync,
+        item_collection_limit=item_collection_limit,
+        enforce_throughput=enforce_throughput,
     )
     try:
         run(settings, ready)

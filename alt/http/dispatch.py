@@ -14,7 +14,8 @@ from alt.errors import ApiError
 from alt.http import response
 from alt.http.protocol import Answer, Request
 from alt.operations import OPERATIONS, Operation
-from alt.operations.engine import Caller, Engine
+from alt.operations.caller import Caller
+from alt.operations.engine import Engine
 
 _SERVICES = {b"DynamoDB_20120810": "dynamodb", b"DynamoDBStreams_20120810": "dynamodbstreams"}
 _CONTENT_TYPES = (b"application/x-amz-json-1.0", b"application/json")

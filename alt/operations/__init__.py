@@ -22,7 +22,8 @@ from alt.operations import (
     transactions,
     update_table,
 )
-from alt.operations.engine import Caller, Engine
+from alt.operations.caller import Caller
+from alt.operations.engine import Engine
 
 Operation = Callable[[Engine, dict[str, Any], Caller], "bytes | asyncio.Future[bytes]"]
 

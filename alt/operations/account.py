@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from alt.operations.engine import Caller, Engine
+from alt.operations.caller import Caller
+from alt.operations.engine import Engine
 from alt.operations.reply import body
 
 # The default quotas of an account. They are reported, and no table is held to them.

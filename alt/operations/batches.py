@@ -7,24 +7,25 @@ runs cannot fail on one item alone.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import ujson
 
-from alt import capacity
+from alt.capacity import READ_UNIT_BYTES, Consumption, consumed_capacities, read_units
 from alt.config import MAX_ITEM_BYTES
-from alt.errors import validation
+from alt.errors import ApiError, validation
 from alt.expressions import Projection
-from alt.operations.engine import Caller, Engine
+from alt.operations.caller import Caller
+from alt.operations.engine import Engine
 from alt.operations.index_keys import check_index_keys
-from alt.operations.items import read_projection
+from alt.operations.items import collection_metrics, read_projection
 from alt.operations.keys import check_paths, item_row, key_row, schema_mismatch
+from alt.operations.metering import Meter, written
 from alt.operations.parameters import check_expressions
-from alt.operations.reply import dumps, members, optional
+from alt.operations.reply import body, dumps, members, optional
 from alt.storage.indexes import Stored
 from alt.storage.rows import RowKey
-from alt.storage.table import Table
+from alt.storage.table import UNCHANGED, Table
 from alt.values.attribute import normalize_item
 from alt.values.types import Item
 
@@ -45,11 +46,10 @@ class _TableReads(NamedTuple):
     rows: list[RowKey]
     projection: Projection | None
     consistent: bool
-    counted: bool  # whether the capacity consumed is asked for
     request: Request
 
 
-def batch_get_item(engine: Engine, request: Request, caller: Caller) -> bytes:  # noqa: ARG001
+def batch_get_item(engine: Engine, request: Request, caller: Caller) -> bytes:
     wanted: dict[str, Request] = request["RequestItems"]
     _refuse_mixing_across(wanted)
     projections = {}
@@ -59,20 +59,31 @@ def batch_get_item(engine: Engine, request: Request, caller: Caller) -> bytes:  
         projections[name] = read_projection(reads)
     if sum(len(reads["Keys"]) for reads in wanted.values()) > MAX_KEYS:
         raise validation("Too many items requested for the BatchGetItem call")
-    counted = "ReturnConsumedCapacity" in request
-    tables = [_table_reads(engine, name, reads, projections[name], counted) for name, reads in wanted.items()]
+    tables = [_table_reads(engine, name, reads, projections[name]) for name, reads in wanted.items()]
     left = MAX_RESPONSE_BYTES
     responses, unprocessed, consumed = [], {}, []
+    refusal: ApiError | None = None
     for plan in tables:
+        try:
+            engine.meter.admit_read(caller, plan.table)
+        except ApiError as error:
+            refusal = error
+            unprocessed[plan.name] = plan.request
+            responses.append(b"%b:[]" % dumps(plan.name).encode())
+            continue
         items, units, left, missed = _read(plan, left)
+        used = Consumption(units)
+        engine.meter.read(caller, plan.table, used)
         responses.append(b"%b:[%b]" % (dumps(plan.name).encode(), b",".join(items)))
         if missed:
             unprocessed[plan.name] = {**plan.request, "Keys": missed}
-        consumed.append(capacity.consumed(request, plan.table.definition.name, units))
+        consumed.append((plan.name, used))
+    if refusal is not None and not consumed:
+        raise refusal
     return members(
         Responses=b"{%b}" % b",".join(responses),
         UnprocessedKeys=dumps(unprocessed),
-        ConsumedCapacity=optional([each for each in consumed if each is not None] or None),
+        ConsumedCapacity=optional(consumed_capacities(request.get("ReturnConsumedCapacity"), consumed)),
     )
 
 
@@ -82,15 +93,13 @@ def _refuse_mixing_across(wanted: dict[str, Request]) -> None:
     check_expressions(names, ("ProjectionExpression",), ("AttributesToGet",))
 
 
-def _table_reads(
-    engine: Engine, name: str, reads: Request, projection: Projection | None, counted: bool
-) -> _TableReads:
+def _table_reads(engine: Engine, name: str, reads: Request, projection: Projection | None) -> _TableReads:
     table = engine.table(name)
     rows = [key_row(table.definition, key) for key in reads["Keys"]]
     _refuse_duplicates(rows)
     check_paths(table.definition, reads, projection)
     return _TableReads(
-        name, table, reads["Keys"], rows, projection, reads.get("ConsistentRead") is True, counted, reads
+        name, table, reads["Keys"], rows, projection, reads.get("ConsistentRead") is True, reads
     )
 
 
@@ -101,55 +110,125 @@ def _refuse_duplicates(rows: list[RowKey]) -> None:
 
 def _read(reads: _TableReads, left: int) -> tuple[list[bytes], float, int, list[Item]]:
     """The items' JSON, the units consumed, the bytes still allowed, and the keys beyond them."""
-    if reads.projection is None and not reads.counted:
-        size, joined = reads.table.get_joined(reads.rows)
-        if size <= left:
-            return [joined] if joined else [], 0.0, left - size, []
+    if reads.projection is None:
+        joined = reads.table.get_joined(reads.rows, READ_UNIT_BYTES)
+        if joined.size <= left:
+            blocks = joined.blocks + len(reads.rows) - joined.found  # what is absent costs one, too
+            units = float(blocks) if reads.consistent else blocks / 2
+            return [joined.items] if joined.found else [], units, left - joined.size, []
+    return _read_one_by_one(reads, left)
+
+
+def _read_one_by_one(reads: _TableReads, left: int) -> tuple[list[bytes], float, int, list[Item]]:
     found: list[bytes] = []
     units = 0.0
     for position, row in enumerate(reads.rows):
         if left <= 0:
             return found, units, left, reads.keys[position:]
-        stored = reads.table.get_sized(row)
-        if stored is None:
-            units += capacity.read_units(0, reads.consistent)
-            continue
-        size, item = stored
+        size, item = reads.table.get_sized(row) or (0, None)
         if size > left:
             return found, units, 0, reads.keys[position:]
-        units += capacity.read_units(size, reads.consistent)
+        units += read_units(size, reads.consistent)
         left -= size
-        found.append(
-            item if reads.projection is None else dumps(reads.projection.apply(ujson.loads(item))).encode()
-        )
+        if item is not None:
+            found.append(
+                item if reads.projection is None else body(reads.projection.apply(ujson.loads(item)))
+            )
     return found, units, left, []
 
 
-def batch_write_item(engine: Engine, request: Request, caller: Caller) -> asyncio.Future[bytes]:  # noqa: ARG001
+class _TableWrites:
+    """One table's part of a BatchWriteItem, and what became of it."""
+
+    def __init__(self, name: str, table: Table, writes: list[Request], sizes: list[int]) -> None:
+        self.name = name
+        self.table = table
+        self.used = Consumption()
+        self.unprocessed: list[Request] = []
+        self.refusal: ApiError | None = None  # why they are
+        self.metrics: list[dict[str, Any]] = []
+        self._writes = [
+            (write, *self._located(write, size)) for write, size in zip(writes, sizes, strict=True)
+        ]
+        _refuse_duplicates([row for _, row, _ in self._writes])
+
+    def _located(self, write: Request, size: int) -> tuple[RowKey, Stored | None]:
+        """The row, and what is to be stored there; None to delete it."""
+        definition = self.table.definition
+        if (put := write.get("PutRequest")) is None:
+            return key_row(definition, write["DeleteRequest"]["Key"]), None
+        item = put["Item"]
+        row = _put_row(self.table, item)
+        check_index_keys(definition, item)
+        return row, Stored(size, dumps(item))
+
+    def run(self, meter: Meter, caller: Caller, with_metrics: bool) -> None:
+        """Write what there is capacity for. Runs in the table's group."""
+        for write, row, new in self._writes:
+            try:
+                meter.admit_write(caller, self.table)
+            except ApiError as error:
+                self.refusal = error
+                self.unprocessed.append(write)
+                continue
+            used = self._write(write, row, new)
+            meter.write(caller, self.table, used)
+            self.used.add(used)
+        if with_metrics:
+            self._measure()
+
+    def _write(self, write: Request, row: RowKey, new: Stored | None) -> Consumption:
+        if new is not None:
+            return written(self.table.overwrite(row, write["PutRequest"]["Item"], new), new.size)
+        old = self.table.stored(row)
+        return written(UNCHANGED if old is None else self.table.delete(row, old), 0)
+
+    def _measure(self) -> None:
+        collections = {}
+        for write, row, _ in self._writes:
+            key = write["PutRequest"]["Item"] if "PutRequest" in write else write["DeleteRequest"]["Key"]
+            collections[row.pk] = collection_metrics(self.table, row, key)
+        self.metrics = [metrics for metrics in collections.values() if metrics is not None]
+
+
+def batch_write_item(engine: Engine, request: Request, caller: Caller) -> asyncio.Future[bytes]:
     wanted: dict[str, list[Request]] = request["RequestItems"]
     sizes = {name: [_check_write(write) for write in writes] for name, writes in wanted.items()}
     if sum(map(len, sizes.values())) > MAX_WRITES:
         raise validation("Too many items requested for the BatchWriteItem call")
-    tables = [(engine.table(name), writes, sizes[name]) for name, writes in wanted.items()]
-    runs = [(table, _writes(table, writes, sized)) for table, writes, sized in tables]
-    if len(runs) == 1:
-        table, run = runs[0]
-        return table.submit(lambda: _write_reply(request, [(table, run())]))
-    return asyncio.ensure_future(_write_all(request, runs))
+    tables = [(name, engine.table(name), writes) for name, writes in wanted.items()]
+    parts = [_TableWrites(name, table, writes, sizes[name]) for name, table, writes in tables]
+    with_metrics = request.get("ReturnItemCollectionMetrics") == "SIZE"
+
+    def run(part: _TableWrites) -> asyncio.Future[None]:
+        return part.table.submit(lambda: part.run(engine.meter, caller, with_metrics))
+
+    async def run_all() -> bytes:
+        await asyncio.gather(*map(run, parts))
+        return _write_reply(request, parts)
+
+    if len(parts) > 1:
+        return asyncio.ensure_future(run_all())
+    (part,) = parts
+
+    def run_one() -> bytes:
+        part.run(engine.meter, caller, with_metrics)
+        return _write_reply(request, parts)
+
+    return part.table.submit(run_one)
 
 
-async def _write_all(request: Request, runs: list[tuple[Table, Callable[[], float]]]) -> bytes:
-    units = await asyncio.gather(*[table.submit(run) for table, run in runs])
-    return _write_reply(request, [(table, used) for (table, _), used in zip(runs, units, strict=True)])
-
-
-def _write_reply(request: Request, used: list[tuple[Table, float]]) -> bytes:
-    if "ReturnConsumedCapacity" not in request:
-        return b'{"UnprocessedItems":{}}'
-    consumed = [capacity.consumed(request, table.definition.name, units) for table, units in used]
+def _write_reply(request: Request, parts: list[_TableWrites]) -> bytes:
+    """Raises what the service answers a batch of which there was capacity for nothing."""
+    unprocessed = {part.name: part.unprocessed for part in parts if part.unprocessed}
+    if unprocessed and not any(part.used.table for part in parts):
+        raise next(part.refusal for part in parts if part.refusal is not None)
+    consumed = [(part.name, part.used) for part in parts]
+    metrics = {part.name: part.metrics for part in parts if part.metrics}
     return members(
-        UnprocessedItems=b"{}",
-        ConsumedCapacity=optional([each for each in consumed if each is not None] or None),
+        UnprocessedItems=dumps(unprocessed),
+        ItemCollectionMetrics=optional(metrics or None),
+        ConsumedCapacity=optional(consumed_capacities(request.get("ReturnConsumedCapacity"), consumed)),
     )
 
 
@@ -167,35 +246,6 @@ def _check_write(write: Request) -> int:
     if size > MAX_ITEM_BYTES:
         raise validation("Item size has exceeded the maximum allowed size")
     return size
-
-
-def _writes(table: Table, writes: list[Request], sizes: list[int]) -> Callable[[], float]:
-    """One table's part of the batch, ready to run in one write."""
-    puts: list[tuple[RowKey, Item, Stored]] = []
-    deletes: list[RowKey] = []
-    for write, size in zip(writes, sizes, strict=True):
-        if (put := write.get("PutRequest")) is not None:
-            item = put["Item"]
-            row = _put_row(table, item)
-            check_index_keys(table.definition, item)
-            puts.append((row, item, Stored(size, dumps(item))))
-        else:
-            deletes.append(key_row(table.definition, write["DeleteRequest"]["Key"]))
-    _refuse_duplicates([row for row, _, _ in puts] + deletes)
-
-    def run() -> float:
-        units = 0.0
-        for row, item, new in puts:
-            old_size = table.overwrite(row, item, new)
-            units += capacity.write_units(max(new.size, old_size or 0))
-        for row in deletes:
-            old = table.stored(row)
-            if old is not None:
-                table.delete(row, old)
-            units += capacity.write_units(0 if old is None else old.size)
-        return units
-
-    return run
 
 
 def _put_row(table: Table, item: Item) -> RowKey:

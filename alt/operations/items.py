@@ -12,18 +12,21 @@ from typing import Any
 
 import ujson
 
-from alt import capacity, errors
+from alt import errors
+from alt.capacity import Consumption, consumed_capacity, read_units, write_units
 from alt.config import MAX_ITEM_BYTES
 from alt.errors import ApiError, validation
 from alt.expressions import Condition, Placeholders, Projection, Update, legacy
-from alt.operations.engine import Caller, Engine
+from alt.operations.caller import Caller
+from alt.operations.engine import Engine
 from alt.operations.index_keys import check_index_keys, check_updated_index_keys
 from alt.operations.keys import check_paths, item_row, key_row
+from alt.operations.metering import written
 from alt.operations.parameters import check_expressions
 from alt.operations.reply import EMPTY, body, dumps, members, optional
 from alt.storage.indexes import Stored
 from alt.storage.rows import RowKey
-from alt.storage.table import Table
+from alt.storage.table import UNCHANGED, Table, Written
 from alt.validation import is_deep
 from alt.values.attribute import normalize_item
 from alt.values.sizes import item_size
@@ -42,9 +45,11 @@ _CONDITION_PARAMETERS = frozenset(
     )
 )
 _PUT_AND_DELETE_RETURN_VALUES = (None, "NONE", "ALL_OLD")
+_REPORTS = frozenset(("ReturnConsumedCapacity", "ReturnItemCollectionMetrics"))
+GIGABYTE = 1 << 30
 
 
-def get_item(engine: Engine, request: Request, caller: Caller) -> bytes:  # noqa: ARG001
+def get_item(engine: Engine, request: Request, caller: Caller) -> bytes:
     key = request["Key"]
     check_expressions(request, ("ProjectionExpression",), ("AttributesToGet",))
     normalize_item(key)
@@ -52,16 +57,15 @@ def get_item(engine: Engine, request: Request, caller: Caller) -> bytes:  # noqa
     table = engine.table(request["TableName"])
     row = key_row(table.definition, key)
     check_paths(table.definition, request, projection)
-    if projection is None and "ReturnConsumedCapacity" not in request:
-        item = table.get(row)
-        return EMPTY if item is None else b'{"Item":%b}' % item
+    engine.meter.admit_read(caller, table)
     size, item = table.get_sized(row) or (0, None)
+    used = Consumption(read_units(size, request.get("ConsistentRead") is True))
+    engine.meter.read(caller, table, used)
     if item is not None and projection is not None:
         item = body(projection.apply(ujson.loads(item)))
-    units = capacity.read_units(size, request.get("ConsistentRead") is True)
-    return members(
-        Item=item, ConsumedCapacity=optional(capacity.consumed(request, table.definition.name, units))
-    )
+    if "ReturnConsumedCapacity" not in request:
+        return EMPTY if item is None else b'{"Item":%b}' % item
+    return members(Item=item, ConsumedCapacity=_consumed_capacity(request, used))
 
 
 def read_projection(request: Request) -> Projection | None:
@@ -75,7 +79,7 @@ def read_projection(request: Request) -> Projection | None:
     return projection
 
 
-def put_item(engine: Engine, request: Request, caller: Caller) -> asyncio.Future[bytes]:  # noqa: ARG001
+def put_item(engine: Engine, request: Request, caller: Caller) -> asyncio.Future[bytes]:
     item = request["Item"]
     _check_return_values(request, deep=True)
     try:
@@ -92,24 +96,27 @@ def put_item(engine: Engine, request: Request, caller: Caller) -> asyncio.Future
     check_index_keys(table.definition, item)
     check_paths(table.definition, request, condition)
     new = Stored(size, dumps(item))
+    engine.meter.admit_write(caller, table)
 
     if condition is None and len(request) == 2:  # the table and the item alone
 
         def put() -> bytes:
-            table.overwrite(row, item, new)
+            engine.meter.write(caller, table, written(table.overwrite(row, item, new), size))
             return EMPTY
 
         return table.submit(put)
 
+    write = _Write(engine, caller, request, table, row)
+
     def replace() -> bytes:
-        old = _checked(table, row, condition, request)
-        table.put(row, item, new, old)
-        return _reply(request, table, max(size, _size(old)), _all_old(request, old))
+        old = write.checked(condition)
+        used = written(table.put(row, item, new, old), size)
+        return write.reply(used, _all_old(request, old))
 
     return table.submit(replace)
 
 
-def delete_item(engine: Engine, request: Request, caller: Caller) -> asyncio.Future[bytes]:  # noqa: ARG001
+def delete_item(engine: Engine, request: Request, caller: Caller) -> asyncio.Future[bytes]:
     key = request["Key"]
     _check_return_values(request, deep=True)
     try:
@@ -122,17 +129,18 @@ def delete_item(engine: Engine, request: Request, caller: Caller) -> asyncio.Fut
     table = engine.table(request["TableName"])
     row = key_row(table.definition, key)
     check_paths(table.definition, request, condition)
+    engine.meter.admit_write(caller, table)
+    write = _Write(engine, caller, request, table, row)
 
     def delete() -> bytes:
-        old = _checked(table, row, condition, request)
-        if old is not None:
-            table.delete(row, old)
-        return _reply(request, table, _size(old), _all_old(request, old))
+        old = write.checked(condition)
+        used = written(UNCHANGED if old is None else table.delete(row, old), 0)
+        return write.reply(used, _all_old(request, old))
 
     return table.submit(delete)
 
 
-def update_item(engine: Engine, request: Request, caller: Caller) -> asyncio.Future[bytes]:  # noqa: ARG001
+def update_item(engine: Engine, request: Request, caller: Caller) -> asyncio.Future[bytes]:
     key = request["Key"]
     try:
         check_expressions(
@@ -151,11 +159,15 @@ def update_item(engine: Engine, request: Request, caller: Caller) -> asyncio.Fut
     if update is not None and update.charge > MAX_ITEM_BYTES:
         raise update_too_large()
 
+    engine.meter.admit_write(caller, table)
+    write = _Write(engine, caller, request, table, row)
+
     def run() -> bytes:
-        old = _checked(table, row, condition, request)
+        old = write.checked(condition)
         before: Item = {} if old is None else ujson.loads(old.text)
         after = apply_update(update, before, key)
         size = 0
+        done = UNCHANGED if old is None else Written(old.size, ())
         if after is not None:
             size = item_size(after)
             if size > MAX_ITEM_BYTES:
@@ -163,9 +175,10 @@ def update_item(engine: Engine, request: Request, caller: Caller) -> asyncio.Fut
             check_updated_index_keys(table.definition, before, after)
             new = Stored(size, dumps(after))
             if new != old:
-                table.put(row, after, new, old)
-        attributes = _updated_attributes(request, update, before, after or {}, old)
-        return _reply(request, table, max(size, _size(old)), attributes)
+                done = table.put(row, after, new, old)
+        return write.reply(
+            written(done, size), _updated_attributes(request, update, before, after or {}, old)
+        )
 
     return table.submit(run)
 
@@ -229,17 +242,60 @@ def _update_and_condition(request: Request) -> tuple[Update | None, Condition | 
     return update, condition
 
 
-def _checked(table: Table, row: RowKey, condition: Condition | None, request: Request) -> Stored | None:
-    """The stored item, once the condition holds for it."""
-    stored = table.stored(row)
-    if condition is not None and not condition.matches({} if stored is None else ujson.loads(stored.text)):
-        wanted = request.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD"
-        raise errors.condition_failed(stored.text if wanted and stored is not None else None)
-    return stored
+class _Write:
+    """A write of one item that has a condition or an answer, as it runs in its group."""
+
+    __slots__ = ("_caller", "_engine", "_request", "_row", "_table")
+
+    def __init__(self, engine: Engine, caller: Caller, request: Request, table: Table, row: RowKey) -> None:
+        self._engine = engine
+        self._caller = caller
+        self._request = request
+        self._table = table
+        self._row = row
+
+    def checked(self, condition: Condition | None) -> Stored | None:
+        """The stored item, once the condition holds for it. One that does not hold costs a write, too."""
+        stored = self._table.stored(self._row)
+        if condition is not None and not condition.matches(
+            {} if stored is None else ujson.loads(stored.text)
+        ):
+            size = 0 if stored is None else stored.size
+            self._engine.meter.write(self._caller, self._table, Consumption(write_units(size)))
+            wanted = self._request.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD"
+            raise errors.condition_failed(stored.text if wanted and stored is not None else None)
+        return stored
+
+    def reply(self, used: Consumption, attributes: str | None) -> bytes:
+        request = self._request
+        self._engine.meter.write(self._caller, self._table, used)
+        if _REPORTS.isdisjoint(request):
+            return EMPTY if attributes is None else b'{"Attributes":%b}' % attributes.encode()
+        metrics = None
+        if request.get("ReturnItemCollectionMetrics") == "SIZE":
+            metrics = collection_metrics(self._table, self._row, request.get("Key") or request["Item"])
+        return members(
+            Attributes=attributes,
+            ConsumedCapacity=_consumed_capacity(request, used),
+            ItemCollectionMetrics=optional(metrics),
+        )
 
 
-def _size(stored: Stored | None) -> int:
-    return 0 if stored is None else stored.size
+def _consumed_capacity(request: Request, used: Consumption) -> str | None:
+    return optional(consumed_capacity(request.get("ReturnConsumedCapacity"), request["TableName"], used))
+
+
+def collection_metrics(table: Table, row: RowKey, key: Item) -> dict[str, Any] | None:
+    """ItemCollectionMetrics of an item's collection as a write leaves it; None on a table without local indexes.
+
+    The service answers a range of whole gigabytes that the size lies in.
+    """
+    size = table.collection_size(row)
+    if size is None:
+        return None
+    name = table.definition.hash_key.name
+    low = size // GIGABYTE
+    return {"ItemCollectionKey": {name: key[name]}, "SizeEstimateRangeGB": [float(low), float(low + 1)]}
 
 
 def _all_old(request: Request, old: Stored | None) -> str | None:
@@ -261,13 +317,3 @@ def _updated_attributes(
         return None
     updated = update.updated(before if wanted == "UPDATED_OLD" else after)
     return dumps(updated) if updated else None
-
-
-def _reply(request: Request, table: Table, size: int, attributes: str | None) -> bytes:
-    if "ReturnConsumedCapacity" not in request:
-        return EMPTY if attributes is None else b'{"Attributes":%b}' % attributes.encode()
-    units = capacity.write_units(size)
-    return members(
-        Attributes=attributes,
-        ConsumedCapacity=optional(capacity.consumed(request, table.definition.name, units)),
-    )

@@ -10,16 +10,17 @@ from typing import Any
 
 import ujson
 
-from alt import capacity
+from alt.capacity import Consumption, consumed_capacity, read_units
 from alt.errors import ApiError, validation
 from alt.expressions import Condition, Placeholders, Projection, legacy, sql
-from alt.operations.engine import Caller, Engine
+from alt.operations.caller import Caller
+from alt.operations.engine import Engine
 from alt.operations.keys import check_paths
 from alt.operations.parameters import check_expressions
 from alt.operations.reply import dumps, members, optional
 from alt.operations.source import Source, must_fetch, read_source
 from alt.storage.rows import Key, PartitionRange, SlotRange
-from alt.storage.table import Filter, Rows, Selection, Table
+from alt.storage.table import Extent, Filter, Rows, Selection, Table
 from alt.values.attribute import normalize_item
 from alt.values.types import Item
 
@@ -38,7 +39,7 @@ _INVALID_IN_QUERY = (
 SMALL_PAGE_ROWS = 50
 
 
-def query(engine: Engine, request: Request, caller: Caller) -> bytes:  # noqa: ARG001
+def query(engine: Engine, request: Request, caller: Caller) -> bytes:
     replaced = ["AttributesToGet", "QueryFilter", "ConditionalOperator"]
     if "KeyConditionExpression" in request:  # KeyConditions goes with any other expression
         replaced.append("KeyConditions")
@@ -82,10 +83,13 @@ def query(engine: Engine, request: Request, caller: Caller) -> bytes:  # noqa: A
     if condition is not None:
         _no_key_attributes(condition, source, request)
     check_paths(table.definition, request, condition, projection)
-    return _page(table, source, request, rows, condition, projection)
+    engine.meter.admit_read(caller, table, source.index)
+    reply, used = _page(table, source, request, rows, condition, projection)
+    engine.meter.read(caller, table, used)
+    return reply
 
 
-def scan(engine: Engine, request: Request, caller: Caller) -> bytes:  # noqa: ARG001
+def scan(engine: Engine, request: Request, caller: Caller) -> bytes:
     check_expressions(
         request,
         ("ProjectionExpression", "FilterExpression"),
@@ -113,7 +117,10 @@ def scan(engine: Engine, request: Request, caller: Caller) -> bytes:  # noqa: AR
     if start is not None:
         rows = rows.after(_scan_start(source, start, rows, segment))
     check_paths(table.definition, request, condition, projection)
-    return _page(table, source, request, rows, condition, projection)
+    engine.meter.admit_read(caller, table, source.index)
+    reply, used = _page(table, source, request, rows, condition, projection)
+    engine.meter.read(caller, table, used)
+    return reply
 
 
 def _start_key(request: Request, *, older: bool) -> Item | None:
@@ -223,7 +230,7 @@ def _page(
     rows: Rows,
     condition: Condition | None,
     projection: Projection | None,
-) -> bytes:
+) -> tuple[bytes, Consumption]:
     names = [*([] if condition is None else condition.attribute_names)]
     names += [] if projection is None else projection.attribute_names
     fetch = must_fetch(source, request, names)
@@ -239,17 +246,33 @@ def _page(
         count, items = _passed(table, Selection(rows, extent.rows, fetch), is_count, condition, projection)
         last_text = table.item_at(rows, extent.rows - 1) if extent.more else None
     last = None if last_text is None else dumps(source.last_key(ujson.loads(last_text)))
-    consumed = None
+    used = _consumption(table, source, request, extent, Selection(rows, extent.rows, fetch))
+    capacity = None
     if "ReturnConsumedCapacity" in request:
-        units = capacity.read_units(extent.size, request.get("ConsistentRead") is True)
-        consumed = optional(capacity.consumed(request, table.definition.name, units))
-    return members(
+        capacity = optional(consumed_capacity(request["ReturnConsumedCapacity"], request["TableName"], used))
+    reply = members(
         Items=None if items is None else b"[%b]" % items,
         Count=str(count),
         ScannedCount=str(extent.rows),
         LastEvaluatedKey=last,
-        ConsumedCapacity=consumed,
+        ConsumedCapacity=capacity,
     )
+    return reply, used
+
+
+def _consumption(
+    table: Table, source: Source, request: Request, extent: Extent, selection: Selection
+) -> Consumption:
+    """A page is one read of all its rows; what a local index lacks is fetched from the table item by item."""
+    consistent = request.get("ConsistentRead") is True
+    units = read_units(extent.size, consistent)
+    if source.index is None:
+        return Consumption(units)
+    used = Consumption()
+    used.add_index(source.index.name, source.is_global, units)
+    if selection.fetch:
+        used.table = sum(read_units(size, consistent) for size in table.fetched_sizes(selection))
+    return used
 
 
 def _join(texts: list[str], projection: Projection | None) -> bytes:

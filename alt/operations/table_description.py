@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from alt.operations.engine import table_arn
+from alt.operations.arns import index_arn, table_arn
 from alt.operations.table_quotas import decreases_today
 from alt.storage.definition import IndexDefinition, KeyAttribute, TableDefinition
 
@@ -135,7 +135,7 @@ def _add_indexes(
         items, size = statistics.get(index.name, (0, 0))
         described: Description = {
             "IndexName": index.name,
-            "IndexArn": f"{description['TableArn']}/index/{index.name}",
+            "IndexArn": index_arn(description["TableArn"], index.name),
             "KeySchema": key_schema(index.hash_keys, index.range_keys),
             "Projection": projection(index),
             "IndexSizeBytes": size,

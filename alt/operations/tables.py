@@ -11,7 +11,9 @@ from typing import Any
 
 from alt import errors
 from alt.operations import table_quotas
-from alt.operations.engine import Caller, Engine, table_name
+from alt.operations.arns import table_name
+from alt.operations.caller import Caller
+from alt.operations.engine import Engine
 from alt.operations.reply import body
 from alt.operations.table_description import as_creating, as_deleting, as_restoring, describe
 from alt.operations.table_rules import check_create_table

@@ -15,7 +15,9 @@ from dataclasses import replace
 from typing import Any
 
 from alt.errors import invalid_parameters, resource_not_found, validation
-from alt.operations.engine import Caller, Engine, table_name
+from alt.operations.arns import table_name
+from alt.operations.caller import Caller
+from alt.operations.engine import Engine
 from alt.operations.reply import body
 from alt.storage.definition import TableDefinition
 

@@ -17,18 +17,35 @@ from typing import Any
 import ujson
 
 from alt import errors
+from alt.capacity import (
+    READ,
+    TRANSACTION_FACTOR,
+    WRITE,
+    Consumption,
+    consumed_capacities,
+    read_units,
+    write_units,
+)
 from alt.config import MAX_ITEM_BYTES
 from alt.errors import ApiError, validation
 from alt.expressions import Condition, Placeholders, Projection, Update
-from alt.operations.engine import Caller, Engine
+from alt.operations.caller import Caller
+from alt.operations.engine import Engine
 from alt.operations.index_keys import check_index_keys, check_updated_index_keys
-from alt.operations.items import apply_update, check_update, read_projection, update_too_large
+from alt.operations.items import (
+    apply_update,
+    check_update,
+    collection_metrics,
+    read_projection,
+    update_too_large,
+)
 from alt.operations.keys import check_key_not_empty, item_row, key_row
-from alt.operations.reply import EMPTY, dumps, members
+from alt.operations.metering import written
+from alt.operations.reply import EMPTY, body, dumps, members, optional
 from alt.storage.indexes import Stored
 from alt.storage.journal import Token
 from alt.storage.rows import RowKey
-from alt.storage.table import TOKEN_SECONDS, Table
+from alt.storage.table import TOKEN_SECONDS, UNCHANGED, Table, Written
 from alt.values.attribute import normalize_item
 from alt.values.sizes import item_size
 from alt.values.types import Item
@@ -41,6 +58,9 @@ _KINDS = ("ConditionCheck", "Put", "Delete", "Update")
 _NONE = '{"Code":"None"}'
 _REASON_CODES = {
     "ConditionalCheckFailedException": "ConditionalCheckFailed",
+    "ItemCollectionSizeLimitExceededException": "ItemCollectionSizeLimitExceeded",
+    "ProvisionedThroughputExceededException": "ProvisionedThroughputExceeded",
+    "ThrottlingException": "ThrottlingError",
     "ValidationException": "ValidationError",
 }
 
@@ -77,7 +97,7 @@ class _Write:
     new: Stored | None = None
 
 
-def transact_write_items(engine: Engine, request: Request, caller: Caller) -> bytes | asyncio.Future[bytes]:  # noqa: ARG001
+def transact_write_items(engine: Engine, request: Request, caller: Caller) -> bytes | asyncio.Future[bytes]:
     actions = [_prepare(each) for each in request["TransactItems"]]
     if sum(action.size for action in actions) > MAX_TRANSACTION_BYTES:
         raise validation("Aggregate size of all items in the transaction exceeds the limit of 4 MB")
@@ -89,18 +109,16 @@ def transact_write_items(engine: Engine, request: Request, caller: Caller) -> by
             _check_empty_index_keys(target)
     token = _token(engine, request)
     if token is not None and token.token in engine.store.transactions.tokens:
-        return EMPTY  # done before
+        return _replayed(engine, request, caller, targets)
     tables = list(dict.fromkeys(target.table for target in targets))
 
     def work() -> bytes:
-        for write in _evaluate(targets):
-            _apply(write)
-        return EMPTY
+        return _write(engine, request, caller, targets)
 
     return asyncio.ensure_future(engine.store.transactions.write(tables, work, token))
 
 
-def transact_get_items(engine: Engine, request: Request, caller: Caller) -> asyncio.Future[bytes]:  # noqa: ARG001
+def transact_get_items(engine: Engine, request: Request, caller: Caller) -> asyncio.Future[bytes]:
     gets = [each["Get"] for each in request["TransactItems"]]
     projections = []
     for get in gets:
@@ -113,18 +131,78 @@ def transact_get_items(engine: Engine, request: Request, caller: Caller) -> asyn
         check_key_not_empty(target.table.definition, target.action.key)
     _raise_if_cancelled([target.mismatch for target in targets])
     tables = list(dict.fromkeys(target.table for target in targets))
-    return asyncio.ensure_future(engine.store.transactions.read(tables, lambda: _read(targets, projections)))
+    _admit(targets, lambda table: engine.meter.admit_read(caller, table))
+
+    def work() -> bytes:
+        responses, used = _read(targets, projections)
+        used.count(engine.meter.read, caller)
+        return members(
+            Responses=b"[%b]" % b",".join(responses), ConsumedCapacity=used.shown(request, targets, READ)
+        )
+
+    return asyncio.ensure_future(engine.store.transactions.read(tables, work))
 
 
-def _read(targets: Sequence[_Target], projections: Sequence[Projection | None]) -> bytes:
+def _read(
+    targets: Sequence[_Target], projections: Sequence[Projection | None]
+) -> tuple[list[bytes], _Consumptions]:
     responses = []
+    used = _Consumptions()
     for target, projection in zip(targets, projections, strict=True):
         assert target.row is not None
-        item = target.table.get(target.row)
+        size, item = target.table.get_sized(target.row) or (0, None)
+        used.add(target, Consumption(read_units(size, consistent=True)))
         if item is not None and projection is not None:
-            item = dumps(projection.apply(ujson.loads(item))).encode()
+            item = body(projection.apply(ujson.loads(item)))
         responses.append(EMPTY if item is None else b'{"Item":%b}' % item)
-    return members(Responses=b"[%b]" % b",".join(responses))
+    return responses, used
+
+
+def _replayed(engine: Engine, request: Request, caller: Caller, targets: Sequence[_Target]) -> bytes:
+    """What was done before is answered again, and costs the reading of its items."""
+    used = _Consumptions()
+    for target in targets:
+        size, _ = (target.row and target.table.get_sized(target.row)) or (0, None)
+        used.add(target, Consumption(read_units(size, consistent=True)))
+    used.count(engine.meter.read, caller)
+    return members(ConsumedCapacity=used.shown(request, targets, READ))
+
+
+# Capacity
+
+
+class _Consumptions:
+    """What a transaction consumed of each table, all of it twice."""
+
+    def __init__(self) -> None:
+        self._by_table: dict[Table, Consumption] = {}
+
+    def add(self, target: _Target, used: Consumption) -> None:
+        self._by_table.setdefault(target.table, Consumption()).add(used, TRANSACTION_FACTOR)
+
+    def count(self, meter: Callable[[Caller, Table, Consumption], None], caller: Caller) -> None:
+        for table, consumption in self._by_table.items():
+            meter(caller, table, consumption)
+
+    def shown(self, request: Request, targets: Sequence[_Target], kind: str) -> str | None:
+        """The ConsumedCapacity that was asked for, each table under the name it was given."""
+        names = {target.table: target.action.request["TableName"] for target in targets}
+        used = [(names[table], used) for table, used in self._by_table.items()]
+        return optional(consumed_capacities(request.get("ReturnConsumedCapacity"), used, kind))
+
+
+def _admit(targets: Sequence[_Target], admit: Callable[[Table], None]) -> None:
+    """Cancels a transaction for which a table has no capacity left."""
+    problems: list[ApiError | None] = []
+    for target in targets:
+        try:
+            admit(target.table)
+            problems.append(None)
+        except ApiError as error:
+            if error.type not in _REASON_CODES:
+                raise
+            problems.append(error)
+    _raise_if_cancelled(problems)
 
 
 # Preparing
@@ -249,14 +327,55 @@ def _evaluate_one(target: _Target) -> _Write:
     return _Write(target, old, after, Stored(size, dumps(after)))
 
 
-def _apply(write: _Write) -> None:
+def _write(engine: Engine, request: Request, caller: Caller, targets: Sequence[_Target]) -> bytes:
+    """The transaction itself, inside the transactions of its tables."""
+    _admit(targets, lambda table: engine.meter.admit_write(caller, table))
+    used = _Consumptions()
+    try:
+        writes = _evaluate(targets)
+    except ApiError:  # what is cancelled has been prepared all the same
+        for target in targets:
+            old = None if target.row is None else target.table.stored(target.row)
+            used.add(target, Consumption(write_units(0 if old is None else old.size)))
+        used.count(engine.meter.write, caller)
+        raise
+    problems: list[ApiError | None] = [None] * len(writes)
+    for position, write in enumerate(writes):
+        try:
+            used.add(write.target, _apply(write))
+        except ApiError as error:  # an item collection grows too large
+            problems[position] = error
+            _raise_if_cancelled(problems)
+    used.count(engine.meter.write, caller)
+    metrics = _collection_metrics(targets) if request.get("ReturnItemCollectionMetrics") == "SIZE" else None
+    return members(
+        ConsumedCapacity=used.shown(request, targets, WRITE), ItemCollectionMetrics=optional(metrics or None)
+    )
+
+
+def _apply(write: _Write) -> Consumption:
+    """A check costs what a write of its item would."""
     target, old = write.target, write.old
     assert target.row is not None
+    done = UNCHANGED if old is None else Written(old.size, ())
     if write.new is not None:
         if write.new != old:
-            target.table.put(target.row, write.item, write.new, old)
+            done = target.table.put(target.row, write.item, write.new, old)
     elif target.action.kind == "Delete" and old is not None:
-        target.table.delete(target.row, old)
+        done = target.table.delete(target.row, old)
+    return written(done, 0 if write.new is None else write.new.size)
+
+
+def _collection_metrics(targets: Sequence[_Target]) -> dict[str, list[dict[str, Any]]]:
+    """By the tables' names as given, one for each collection that was written to."""
+    found: dict[str, dict[Any, dict[str, Any]]] = {}
+    for target in targets:
+        if target.action.kind == "ConditionCheck" or target.row is None:
+            continue
+        metrics = collection_metrics(target.table, target.row, target.action.key)
+        if metrics is not None:
+            found.setdefault(target.action.request["TableName"], {})[target.row.pk] = metrics
+    return {name: list(collections.values()) for name, collections in found.items()}
 
 
 def _raise_if_cancelled(problems: Sequence[ApiError | None]) -> None:

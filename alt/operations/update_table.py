@@ -12,7 +12,8 @@ from typing import Any
 from alt import errors
 from alt.errors import invalid_parameters, validation
 from alt.operations import table_quotas
-from alt.operations.engine import Caller, Engine
+from alt.operations.caller import Caller
+from alt.operations.engine import Engine
 from alt.operations.reply import body
 from alt.operations.table_description import describe
 from alt.operations.table_settings import (

@@ -41,6 +41,18 @@ class Stored(NamedTuple):
     text: str
 
 
+class EntryChange(NamedTuple):
+    """What a write did to one index: bytes of the entry before and after, 0 for none.
+
+    `is_moved`: both are there, under different keys.
+    """
+
+    definition: IndexDefinition
+    old_size: int
+    new_size: int
+    is_moved: bool
+
+
 class Index:
     """One index of an open table.
 
@@ -95,17 +107,18 @@ class Index:
 
     def change(
         self, cursor: apsw.Cursor, statistics: Statistics, old: Entry | None, new: Entry | None
-    ) -> None:
-        """Put the new entry in the old one's place."""
-        if old is not None and (new is None or new.key != old.key):
+    ) -> EntryChange | None:
+        """Put the new entry in the old one's place; None if they are the same."""
+        if new == old:
+            return None
+        is_moved = old is not None and new is not None and new.key != old.key
+        if old is not None and (new is None or is_moved):
             cursor.execute(self._delete, old.key)
-        if new is not None and new != old:
+        if new is not None:
             cursor.execute(self._put, (*new.key, new.size, new.text))
-        statistics.add(
-            self.columns.table,
-            (new is not None) - (old is not None),
-            (0 if new is None else new.size) - (0 if old is None else old.size),
-        )
+        old_size, new_size = (0 if entry is None else entry.size for entry in (old, new))
+        statistics.add(self.columns.table, (new is not None) - (old is not None), new_size - old_size)
+        return EntryChange(self.definition, old_size, new_size, is_moved)
 
     def remove(self, cursor: apsw.Cursor, statistics: Statistics, key: Key, size: int) -> None:
         """Remove the entry of this key, whatever the items say."""

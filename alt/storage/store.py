@@ -22,6 +22,7 @@ from alt.storage.log_trim import LogTrim
 from alt.storage.restores import Origin, OriginLostError, Restores
 from alt.storage.table import TOKEN_SECONDS, Table
 from alt.storage.transactions import Transactions
+from alt.storage.usage import USAGE_FILE, Usage
 
 # How long a data operation may miss that another process created or removed a table.
 CATALOG_POLL_SECONDS = 0.02
@@ -72,6 +73,7 @@ class Store:
         )
         self.restores = Restores(self)
         self._journal = None if directory is None else Journal(directory / JOURNAL_FILE, sync)
+        self.usage = Usage(None if directory is None else directory / USAGE_FILE)
         self.transactions = Transactions(
             self._journal, None if directory is None else self._executor, on_step
         )
@@ -230,6 +232,7 @@ class Store:
         self._copier.shutdown()
         if self._journal is not None:
             self._journal.close()
+        self.usage.close()
         self._catalog.close()
 
     def _refresh(self) -> None:

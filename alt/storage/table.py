@@ -22,7 +22,7 @@ from alt.storage import copies, sqlite
 from alt.storage.change_log import ChangeLog
 from alt.storage.definition import TableDefinition
 from alt.storage.group_commit import GroupCommit
-from alt.storage.indexes import Entry, Index, Stored
+from alt.storage.indexes import EntryChange, Index, Stored
 from alt.storage.item_collections import ItemCollections
 from alt.storage.journal import Effect, Token
 from alt.storage.rows import END, ITEMS, PartitionRange, RowKey, SlotRange
@@ -54,6 +54,26 @@ class Extent(NamedTuple):
     rows: int
     size: int
     more: bool
+
+
+class Joined(NamedTuple):
+    """Several items: how many, their bytes, the blocks they take if each begins one, and their JSON with commas."""
+
+    found: int
+    size: int
+    blocks: int
+    items: bytes
+
+
+class Written(NamedTuple):
+    """What a write did: bytes of the item it found, 0 for none, and the index entries it changed."""
+
+    old_size: int
+    changes: Sequence[EntryChange]
+
+
+# By a write that found nothing and did nothing.
+UNCHANGED = Written(0, ())
 
 
 class Filter(NamedTuple):
@@ -148,16 +168,17 @@ class Table:
         ).get
         return found
 
-    def get_joined(self, keys: Sequence[RowKey]) -> tuple[int, bytes]:
-        """The committed items of these keys: their bytes, and their JSON joined with commas.
+    def get_joined(self, keys: Sequence[RowKey], block: int) -> Joined:
+        """The committed items of these keys, all at once.
 
         One statement: most of what a point read costs is the call of SQLite.
         """
-        size, items = self._read.execute(
-            f"SELECT sum(item.size), CAST(group_concat(item.item, ',') AS BLOB) FROM {_rows_of(len(keys))}",
+        found, size, blocks, items = self._read.execute(
+            f"SELECT count(*), sum(item.size), sum((item.size + {block - 1}) / {block}), "
+            f"CAST(group_concat(item.item, ',') AS BLOB) FROM {_rows_of(len(keys))}",
             [column for key in keys for column in key],
         ).get
-        return size or 0, items or b""
+        return Joined(found, size or 0, blocks or 0, items or b"")
 
     def statistics(self) -> tuple[int, int]:
         """The exact number of items and their bytes."""
@@ -247,6 +268,11 @@ class Table:
         passed: int = self._read.execute(f"SELECT count(*) FROM ({inner})", values).get
         return passed
 
+    def fetched_sizes(self, selection: Selection) -> list[int]:
+        """Bytes of each item that a selection fetches from the table."""
+        inner, values = _items_sql(selection, None, "item.size AS item")
+        return [size for (size,) in self._read.execute(inner, values)]
+
     # Writes
 
     def submit(self, write: Callable[[], T]) -> asyncio.Future[T]:
@@ -263,27 +289,27 @@ class Table:
         ).get
         return None if found is None else Stored(*found)
 
-    def overwrite(self, key: RowKey, item: Item, new: Stored) -> int | None:
-        """Store an item over whatever is there; the size of what was, if anything was."""
+    def overwrite(self, key: RowKey, item: Item, new: Stored) -> Written:
+        """Store an item over whatever is there."""
         if self.indexes or self._is_logged:
-            old = self.stored(key)
-            self.put(key, item, new, old)
-            return None if old is None else old.size
+            return self.put(key, item, new, self.stored(key))
         old_size: int | None = self._write.execute(
             "SELECT size FROM item WHERE slot = ? AND pk = ? AND sk = ?", key
         ).get
         self._put(key, new, old_size)
-        return old_size
+        return Written(old_size or 0, ())
 
-    def put(self, key: RowKey, item: Item, new: Stored, old: Stored | None) -> None:
+    def put(self, key: RowKey, item: Item, new: Stored, old: Stored | None) -> Written:
         """Store an item, given both as it is and as JSON, over the `old` one."""
         self._put(key, new, None if old is None else old.size)
         if self._is_logged:
             self.log.record(key, old, new)
-        if self.indexes:
-            self._change_indexes(key, (item, new), None if old is None else (ujson.loads(old.text), old))
+        if not self.indexes:
+            return Written(_size(old), ())
+        before = None if old is None else (ujson.loads(old.text), old)
+        return Written(_size(old), self._change_indexes(key, (item, new), before))
 
-    def delete(self, key: RowKey, old: Stored, *, by_ttl: bool = False) -> None:
+    def delete(self, key: RowKey, old: Stored, *, by_ttl: bool = False) -> Written:
         """Remove the item; `by_ttl`: because it expired."""
         if self.effects is not None:
             self.effects.append(Effect(self.definition.id, key, None))
@@ -291,8 +317,9 @@ class Table:
         self._statistics.add(ITEMS.table, -1, -old.size)
         if self._is_logged:
             self.log.record(key, old, None, by_ttl=by_ttl)
-        if self.indexes:
-            self._change_indexes(key, None, (ujson.loads(old.text), old))
+        if not self.indexes:
+            return Written(old.size, ())
+        return Written(old.size, self._change_indexes(key, None, (ujson.loads(old.text), old)))
 
     def collection_size(self, key: RowKey) -> int | None:
         """Bytes of the key's item collection as this write leaves it; None on a table that has none."""
@@ -312,17 +339,21 @@ class Table:
 
     def _change_indexes(
         self, key: RowKey, new: tuple[Item, Stored] | None, old: tuple[Item, Stored] | None
-    ) -> None:
+    ) -> list[EntryChange]:
         grown = _size(None if new is None else new[1]) - _size(None if old is None else old[1])
+        changes = []
         for index in self.indexes.values():
             if index.is_kept(key):
                 old_entry = None if old is None else index.entry(key, *old)
                 new_entry = None if new is None else index.entry(key, *new)
-                index.change(self._write, self._statistics, old_entry, new_entry)
-                if not index.definition.is_global:
-                    grown += _size(new_entry) - _size(old_entry)
+                change = index.change(self._write, self._statistics, old_entry, new_entry)
+                if change is not None:
+                    changes.append(change)
+                    if not index.definition.is_global:
+                        grown += change.new_size - change.old_size
         if self._collections is not None:
             self._collections.add(key, grown)
+        return changes
 
     # Transactions over several tables (alt/storage/transactions.py)
 
@@ -494,11 +525,13 @@ def _create(connection: Any, definition: TableDefinition) -> None:
         Index(index, definition).create(cursor)
 
 
-def _size(stored: Stored | Entry | None) -> int:
+def _size(stored: Stored | None) -> int:
     return 0 if stored is None else stored.size
 
 
-def _items_sql(selection: Selection, only: Filter | None) -> tuple[str, tuple[Any, ...]]:
+def _items_sql(
+    selection: Selection, only: Filter | None, fetched: str = "item.item AS item"
+) -> tuple[str, tuple[Any, ...]]:
     """A filter sees what the rows themselves hold; only those that pass are fetched from the table."""
     rows = selection.rows
     wanted = "slot, pk, sk" if selection.fetch else "item"
@@ -511,7 +544,7 @@ def _items_sql(selection: Selection, only: Filter | None) -> tuple[str, tuple[An
     if selection.fetch:
         # CROSS JOIN keeps the index's order. A local index shares its slots with the table.
         sql = (
-            f"SELECT item.item AS item FROM ({sql}) AS entry CROSS JOIN item "
+            f"SELECT {fetched} FROM ({sql}) AS entry CROSS JOIN item "
             "ON item.slot = entry.slot AND item.pk = entry.pk AND item.sk = entry.sk"
         )
     return sql, values

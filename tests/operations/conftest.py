@@ -12,7 +12,8 @@ import pytest
 
 from alt.errors import ApiError
 from alt.operations import OPERATIONS
-from alt.operations.engine import Caller, Engine
+from alt.operations.caller import Caller
+from alt.operations.engine import Engine
 from alt.storage.store import Store
 
 # Tuesday 24 November 2026, 12:00:00 UTC.

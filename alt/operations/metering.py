@@ -1,0 +1,88 @@
+"""What requests consume: let in, counted for whoever sent them, and answered as ConsumedCapacity."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+import apsw
+
+from alt.capacity import READ, WRITE, Consumption, entry_units, write_units
+from alt.errors import ApiError
+from alt.operations.caller import Caller
+from alt.operations.throttling import Throttle
+from alt.storage.definition import IndexDefinition
+from alt.storage.table import Table, Written
+from alt.storage.usage import READ_UNITS, REQUESTS, THROTTLED, WRITE_UNITS, Usage
+
+# How often what was consumed is stored and changed limits are noticed.
+STORE_SECONDS = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+class Meter:
+    """Counts into `usage`. `enforced`: see Throttle."""
+
+    def __init__(self, usage: Usage, clock: Callable[[], float], enforced: bool) -> None:
+        self._usage = usage
+        self._throttle = Throttle(clock, enforced)
+        self._throttle.key_limits = usage.limits()
+
+    def admit_read(self, caller: Caller, table: Table, index: IndexDefinition | None = None) -> None:
+        """Raises what a request that is too much is answered."""
+        if not self._throttle.is_idle:
+            self._admit(caller, table, index, READ)
+
+    def admit_write(self, caller: Caller, table: Table) -> None:
+        """Raises what a request that is too much is answered."""
+        if not self._throttle.is_idle:
+            self._admit(caller, table, None, WRITE)
+
+    def _admit(self, caller: Caller, table: Table, index: IndexDefinition | None, kind: str) -> None:
+        try:
+            self._throttle.admit(caller, table.definition, index, kind)
+        except ApiError:
+            self._usage.add(caller.access_key, table.definition.name, "", THROTTLED, 1)
+            raise
+
+    def read(self, caller: Caller, table: Table, used: Consumption) -> None:
+        """Count a request that read."""
+        self._count(caller, table, used, READ_UNITS)
+        if not self._throttle.is_idle:
+            self._throttle.pay(caller, table.definition, used, READ)
+
+    def write(self, caller: Caller, table: Table, used: Consumption) -> None:
+        """Count a request that wrote, or would have but for its condition."""
+        self._count(caller, table, used, WRITE_UNITS)
+        if not self._throttle.is_idle:
+            self._throttle.pay(caller, table.definition, used, WRITE)
+
+    def _count(self, caller: Caller, table: Table, used: Consumption, kind: int) -> None:
+        add, access_key, name = self._usage.add, caller.access_key, table.definition.name
+        add(access_key, name, "", kind, used.table)
+        add(access_key, name, "", REQUESTS, 1)
+        for indexes in (used.local_indexes, used.global_indexes):
+            for index, units in indexes.items():
+                add(access_key, name, index, kind, units)
+                add(access_key, name, index, REQUESTS, 1)
+
+    async def keep_storing(self) -> None:
+        """Store what gathers, until cancelled. What remains is stored when the Store closes."""
+        while True:
+            await asyncio.sleep(STORE_SECONDS)
+            self._throttle.forget_full()
+            try:
+                self._usage.store()
+                self._throttle.key_limits = self._usage.limits()
+            except apsw.Error:
+                _log.exception("what requests consumed could not be stored, and is tried again")
+
+
+def written(write: Written, size: int) -> Consumption:
+    """What a write consumed that left an item of `size` bytes, 0 for none."""
+    used = Consumption(write_units(max(size, write.old_size)))
+    for definition, old_size, new_size, is_moved in write.changes:
+        used.add_index(definition.name, definition.is_global, entry_units(old_size, new_size, is_moved))
+    return used
