@@ -11,7 +11,9 @@ import re
 from typing import Any, NamedTuple
 
 from alt import errors
-from alt.operations.engine import Caller, Engine, table_arn, table_name
+from alt.operations.arns import table_arn, table_name
+from alt.operations.caller import Caller
+from alt.operations.engine import Engine
 from alt.operations.reply import body
 from alt.operations.table_description import key_schema, projection
 from alt.operations.table_settings import is_on_demand

@@ -28,7 +28,11 @@ class Meter:
     def __init__(self, usage: Usage, clock: Callable[[], float], enforced: bool) -> None:
         self._usage = usage
         self._throttle = Throttle(clock, enforced)
-        self._throttle.key_limits = usage.limits()
+        self.take_over_limits()
+
+    def take_over_limits(self) -> None:
+        """Hold access keys to the limits as they are stored now."""
+        self._throttle.key_limits = self._usage.limits()
 
     def admit_read(self, caller: Caller, table: Table, index: IndexDefinition | None = None) -> None:
         """Raises what a request that is too much is answered."""
@@ -75,7 +79,7 @@ class Meter:
             self._throttle.forget_full()
             try:
                 self._usage.store()
-                self._throttle.key_limits = self._usage.limits()
+                self.take_over_limits()
             except apsw.Error:
                 _log.exception("what requests consumed could not be stored, and is tried again")
 

@@ -11,7 +11,9 @@ from typing import Any
 from alt import errors
 from alt.operations import table_quotas
 from alt.operations.backups import existing_backup, is_being_restored, parse_arn
-from alt.operations.engine import Caller, Engine, table_arn
+from alt.operations.arns import table_arn
+from alt.operations.caller import Caller
+from alt.operations.engine import Engine
 from alt.operations.reply import body
 from alt.operations.restore_rules import check_region, restored_definition
 from alt.operations.table_description import as_restoring

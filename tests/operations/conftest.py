@@ -23,14 +23,18 @@ NOON = 1_795_521_600.0
 class Service:
     """Operations by name on one engine, their answers decoded."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, enforce_throughput: bool = False) -> None:
         self.now = NOON
         self.store = Store(None, clock=lambda: self.now)
         ids = (f"00000000-0000-4000-8000-{number:012}" for number in itertools.count(1))
-        self.engine = Engine(self.store, lambda: self.now, lambda: next(ids))
+        self.engine = Engine(
+            self.store, lambda: self.now, lambda: next(ids), enforce_throughput=enforce_throughput
+        )
+        self.access_key = "AKID"
 
     def __call__(self, operation: str, region: str = "us-east-1", **request: Any) -> Any:
-        caller = Caller(f"AWS4-HMAC-SHA256 Credential=AKID/20261124/{region}/dynamodb/aws4_request".encode())
+        scope = f"{self.access_key}/20261124/{region}/dynamodb/aws4_request"
+        caller = Caller(f"AWS4-HMAC-SHA256 Credential={scope}".encode())
 
         async def answer() -> bytes:
             reply = OPERATIONS["dynamodb", operation](self.engine, request, caller)
@@ -67,15 +71,27 @@ class Service:
 
         asyncio.run(finish())
 
-    def refusal(self, operation: str, **request: Any) -> tuple[str, str | None]:
-        """The error's type and message."""
+    def refused(self, operation: str, **request: Any) -> ApiError:
         with pytest.raises(ApiError) as refused:
             self(operation, **request)
-        return refused.value.type, refused.value.message
+        return refused.value
+
+    def refusal(self, operation: str, **request: Any) -> tuple[str, str | None]:
+        """The error's type and message."""
+        error = self.refused(operation, **request)
+        return error.type, error.message
 
 
 @pytest.fixture
 def service() -> Iterator[Service]:
     running = Service()
+    yield running
+    asyncio.run(running.store.close())
+
+
+@pytest.fixture
+def enforcing() -> Iterator[Service]:
+    """One that holds tables to their throughput."""
+    running = Service(enforce_throughput=True)
     yield running
     asyncio.run(running.store.close())
