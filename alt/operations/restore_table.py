@@ -10,8 +10,8 @@ from typing import Any
 
 from alt import errors
 from alt.operations import table_quotas
-from alt.operations.backups import existing_backup, is_being_restored, parse_arn
 from alt.operations.arns import table_arn
+from alt.operations.backups import existing_backup, is_being_restored, parse_arn
 from alt.operations.caller import Caller
 from alt.operations.engine import Engine
 from alt.operations.reply import body
