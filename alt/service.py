@@ -15,7 +15,7 @@ from alt.config import Settings
 from alt.http.dispatch import Dispatcher
 from alt.http.protocol import Connections
 from alt.operations.engine import Engine
-from alt.storage.data_directory import ServerLock
+from alt.storage.data_directory import ServerLock, using
 from alt.storage.store import Store
 
 BACKLOG = 1_024
@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 def run(settings: Settings, ready: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM. `ready` is called with `host:port` once requests are answered.
 
-    Raises OSError (port, directory), AlreadyServedError and NewerFormatError before that.
+    Raises OSError (port, directory) and UnusableDataError before that.
     """
     if sys.platform == "win32":
         asyncio.run(_serve(settings, ready))
@@ -42,7 +42,8 @@ async def _serve(settings: Settings, ready: Callable[[str], None]) -> None:
     lock = None
     if settings.data_dir is not None:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
-        lock = ServerLock(settings.data_dir)
+        with using(settings.data_dir):
+            lock = ServerLock(settings.data_dir)
     try:
         await _serve_locked(settings, lock, ready)
     finally:
@@ -54,10 +55,14 @@ async def _serve_locked(settings: Settings, lock: ServerLock | None, ready: Call
     loop = asyncio.get_running_loop()
     listener = _listen(settings.host, settings.port)
     clock = time.time
-    store = Store(
-        settings.data_dir, settings.sync, item_collection_limit=settings.item_collection_limit, clock=clock
-    )
-    store.recover()
+    with using(settings.data_dir or "memory"):
+        store = Store(
+            settings.data_dir,
+            settings.sync,
+            item_collection_limit=settings.item_collection_limit,
+            clock=clock,
+        )
+        store.recover()
     address = _address(listener)
     engine = Engine(
         store,

@@ -81,8 +81,7 @@ def start(
 ) -> None:
     """Serve the DynamoDB API."""
     from alt.service import run
-    from alt.storage.catalog import NewerFormatError
-    from alt.storage.data_directory import AlreadyServedError
+    from alt.storage.data_directory import UnusableDataError
 
     if memory and data_dir is not None:
         raise click.UsageError("--memory keeps nothing on disk: leave out --data-dir.")
@@ -104,7 +103,7 @@ def start(
     )
     try:
         run(settings, ready)
-    except (AlreadyServedError, NewerFormatError) as error:
+    except UnusableDataError as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:
         raise click.ClickException(_explain(error, host, port)) from None

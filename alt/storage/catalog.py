@@ -16,16 +16,13 @@ import apsw
 
 from alt.config import Sync
 from alt.storage import sqlite
+from alt.storage.data_directory import UnusableDataError
 from alt.storage.definition import Backup, TableDefinition
 
 FORMAT = 1
 FILE_PREFIX_LENGTH = 40
 
 _BACKUP_COLUMNS = "id, name, created, expires, kind, items, size, available, definition"
-
-
-class NewerFormatError(Exception):
-    """The data was written by a newer version of Alt."""
 
 
 class Catalog:
@@ -35,10 +32,11 @@ class Catalog:
         self._connection = sqlite.connect(sqlite.MEMORY if path is None else path, sync)
         if sqlite.is_empty(self._connection):
             sqlite.create(self._connection, "catalog", FORMAT)
-        version = self._connection.pragma("user_version")
-        if version != FORMAT or self._connection.pragma("application_id") != sqlite.APPLICATION_ID:
+        try:
+            sqlite.check_format(self._connection, FORMAT)
+        except UnusableDataError:
             self._connection.close()
-            raise NewerFormatError(f"{path} has format {version}; this version of Alt reads format {FORMAT}")
+            raise
         self._data_version = -1
         self.tables: dict[str, TableDefinition] = {}
         self.files: dict[str, str] = {}  # table id -> file name

@@ -20,6 +20,10 @@ class AlreadyServedError(UnusableDataError):
     """Another server holds the data directory."""
 
 
+class NewerFormatError(UnusableDataError):
+    """The data was written by a newer version of Alt."""
+
+
 @contextmanager
 def using(what: Path | str) -> Iterator[None]:
     """Say it in one line when SQLite cannot open or read `what`."""

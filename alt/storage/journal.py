@@ -47,6 +47,7 @@ class Journal:
         self._connection = sqlite.connect(path, sync)
         if sqlite.is_empty(self._connection):
             sqlite.create(self._connection, "journal", FORMAT)
+        sqlite.check_format(self._connection, FORMAT)
         last = self._connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'entry'").get
         self._number: int = last or 0
         self._finished: list[int] = []

@@ -10,6 +10,7 @@ import apsw
 import ujson
 
 from alt.config import Sync
+from alt.storage.data_directory import NewerFormatError, UnusableDataError
 
 BUSY_TIMEOUT_MS = 5_000  # another process (the CLI) holds a write lock for moments only
 PAGE_BYTES = 8_192  # DESIGN.md, "Page size"
@@ -54,6 +55,18 @@ def is_empty(connection: apsw.Connection) -> bool:
     return not connection.execute("SELECT count(*) FROM sqlite_schema").get and not connection.pragma(
         "application_id"
     )
+
+
+def check_format(connection: apsw.Connection, version: int) -> None:
+    """Raise UnusableDataError unless the file is Alt's, and of this version of its format."""
+    if connection.pragma("application_id") != APPLICATION_ID:
+        raise UnusableDataError(f"{connection.filename} is no file of Alt's")
+    found = connection.pragma("user_version")
+    if found != version:
+        raise NewerFormatError(
+            f"{connection.filename} has format {found}, and this version of Alt reads format {version}: "
+            "use the version that wrote it"
+        )
 
 
 def create(connection: apsw.Connection, script: str, version: int) -> None:

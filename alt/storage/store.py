@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from alt.config import MAX_ITEM_COLLECTION_BYTES, Sync
 from alt.storage import copies
 from alt.storage.backups import Backups
 from alt.storage.catalog import Catalog
+from alt.storage.data_directory import UnusableDataError
 from alt.storage.definition import TableDefinition
 from alt.storage.index_work import IndexWork
 from alt.storage.journal import Journal
@@ -36,6 +38,8 @@ CATALOG_FILE = "catalog.db"
 JOURNAL_FILE = "journal.db"
 TABLES_FOLDER = "tables"
 BACKUPS_FOLDER = "backups"
+
+_log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -203,12 +207,25 @@ class Store:
         self.backups.recover()
         definitions = list(self.definitions())
         by_id = {definition.id: definition.name for definition in definitions}
-        recent = [table for each in definitions if self._is_recent(each) and (table := self.table(each.name))]
-        self.transactions.recover(lambda table_id: self.table(by_id.get(table_id, "")), recent)
+        recent = [self._usable(each.name) for each in definitions if self._is_recent(each)]
+        self.transactions.recover(
+            lambda table_id: self.table(by_id.get(table_id, "")), [table for table in recent if table]
+        )
+        for table_id in self.transactions.lacking:
+            if (table := self._open.pop(by_id[table_id], None)) is not None:
+                table.close()
         for definition in definitions:
             self.start_index_work(definition)
             self.restores.start(definition)
         self._log_trim.start()
+
+    def _usable(self, name: str) -> Table | None:
+        """The table if its file can be used: one that cannot does not keep the others from being served."""
+        try:
+            return self.table(name)
+        except (UnusableDataError, apsw.Error) as fault:
+            _log.error("table %s cannot be used: %s. `alt tables check` says more", name, fault)
+            return None
 
     def _is_recent(self, definition: TableDefinition) -> bool:
         """Whether the table's file changed since the oldest ClientRequestToken that still counts."""
@@ -251,6 +268,10 @@ class Store:
             name = next((name for name, table in self._open.items() if table.idle), None)
             if name is not None:
                 self._open.pop(name).close()
+        if definition.id in self.transactions.lacking:
+            raise UnusableDataError(
+                f"table {definition.name} lacks a transaction, which the next start writes"
+            )
         path = None if self._directory is None else self._path(self._catalog.files[definition.id])
         table = Table(definition, path, self._sync, self._executor, self._item_collection_limit, self._clock)
         self._open[definition.name] = table

@@ -20,6 +20,7 @@ import ujson
 from alt.config import MAX_ITEM_COLLECTION_BYTES, MAX_PAGE_BYTES, Sync
 from alt.storage import copies, sqlite
 from alt.storage.change_log import ChangeLog
+from alt.storage.data_directory import UnusableDataError
 from alt.storage.definition import TableDefinition
 from alt.storage.group_commit import GroupCommit
 from alt.storage.indexes import EntryChange, Index, Stored
@@ -95,7 +96,10 @@ class Selection(NamedTuple):
 
 
 class Table:
-    """An open table. `path` None keeps it in memory, in `contents` if those are given."""
+    """An open table. `path` None keeps it in memory, in `contents` if those are given.
+
+    Raises UnusableDataError or apsw.Error where its file cannot be used.
+    """
 
     def __init__(
         self,
@@ -107,6 +111,8 @@ class Table:
         clock: Callable[[], float] = time.time,
         contents: apsw.Connection | None = None,
     ) -> None:
+        if path is not None and not path.exists():
+            raise UnusableDataError(f"{path} is gone")
         self._path = path
         self._writer = contents or sqlite.connect(sqlite.MEMORY if path is None else path, sync)
         if path is None:
@@ -114,6 +120,7 @@ class Table:
                 _create(self._writer, definition)
             self._reader = self._writer
         else:
+            sqlite.check_format(self._writer, FORMAT)
             self._reader = sqlite.connect(path, read_only=True)
         self._writer.set_busy_timeout(0)  # who writes waits on the event loop, not inside SQLite
         self._read = self._reader.cursor()

@@ -20,6 +20,7 @@ from typing import TypeVar
 import apsw
 
 from alt.errors import internal_server_error
+from alt.storage.data_directory import UnusableDataError
 from alt.storage.group_commit import BUSY_RETRIES, BUSY_RETRY_SECONDS
 from alt.storage.journal import Effect, Journal, Token
 from alt.storage.table import TOKEN_SECONDS, Table
@@ -55,6 +56,7 @@ class Transactions:
         self._executor = executor
         self._on_step = on_step
         self.tokens: dict[str, Token] = {}  # in the order they expire
+        self.lacking: set[str] = set()  # ids of tables whose files lack a decided transaction
         self.running: dict[str, bytes] = {}  # tokens of transactions under way, and their requests' hashes
 
     async def write(self, tables: Sequence[Table], work: Callable[[], T], token: Token | None) -> T:
@@ -164,11 +166,13 @@ class Transactions:
 
     def recover(self, open_table: Callable[[str], Table | None], tables: Sequence[Table]) -> None:
         """At start: finish what is decided, and read the tokens of `tables`. `open_table` finds one by its id."""
+        tokens = [token for table in tables for token in table.tokens()]
         if self._journal is not None:
             for number, effects, token in self._journal.pending():
-                self._redo(number, effects, token, open_table)
-                self._journal.finish(number)
-        tokens = [token for table in tables for token in table.tokens()]
+                if token is not None:
+                    tokens.append(token)
+                if self._redo(number, effects, token, open_table):
+                    self._journal.finish(number)
         for token in sorted(tokens, key=lambda token: token.expires):
             self._remember(token)
 
@@ -178,18 +182,30 @@ class Transactions:
         effects: list[Effect],
         token: Token | None,
         open_table: Callable[[str], Table | None],
-    ) -> None:
+    ) -> bool:
+        """Give every file what it lacks; False where one cannot be used, which then waits for another start."""
         redone = 0
+        whole = True
         for table_id in dict.fromkeys(effect.table_id for effect in effects):
-            table = open_table(table_id)
-            if table is None or table.mark() >= number:
+            table = None
+            try:
+                table = open_table(table_id)
+                if table is None or table.mark() >= number:
+                    continue
+                table.begin()
+                table.redo([effect for effect in effects if effect.table_id == table_id])
+                table.prepare(number, token)
+                table.commit()
+            except (UnusableDataError, apsw.Error):
+                _log.exception("a decided transaction cannot be written to table %s", table_id)
+                if table is not None:
+                    table.rollback()
+                self.lacking.add(table_id)
+                whole = False
                 continue
-            table.begin()
-            table.redo([effect for effect in effects if effect.table_id == table_id])
-            table.prepare(number, token)
-            table.commit()
             redone += 1
             self._on_step(f"redone {redone}")
+        return whole
 
     def _remember(self, token: Token) -> None:
         self.tokens[token.token] = token

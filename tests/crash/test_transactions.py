@@ -7,6 +7,7 @@ for a second kill -9 while the next start finishes the transaction.
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -152,6 +153,35 @@ def test_all_or_nothing(step: str, start_server: Any, tmp_path: Path) -> None:
     prepare(start_server("--data-dir", tmp_path))
     die(step, tmp_path, start_server)
     check_whole(tmp_path, start_server, AFTER if step in DONE else BEFORE)
+
+
+def test_a_token_in_files_that_were_long_untouched(start_server: Any, tmp_path: Path) -> None:
+    """Only the journal has it: at start, no table's file looks as if it might."""
+    prepare(start_server("--data-dir", tmp_path))
+    die("journaled", tmp_path, start_server)
+    for path in (tmp_path / "tables").iterdir():
+        os.utime(path, (0, 0))
+    server = start_server("--data-dir", tmp_path)
+    check_state(server.client(), AFTER)
+    check_token(server.client())
+
+
+def test_a_table_that_cannot_be_used_waits_for_a_later_start(start_server: Any, tmp_path: Path) -> None:
+    """The other tables get their part, and are served; it gets its own once it can be used again."""
+    prepare(start_server("--data-dir", tmp_path))
+    die("journaled", tmp_path, start_server)
+    (path,) = (tmp_path / "tables").glob("two-*.db")
+    contents = path.read_bytes()
+    path.write_bytes(b"\xa5" * len(contents))
+    server = start_server("--data-dir", tmp_path)
+    client = server.client()
+    assert client.scan(TableName="one")["Items"] == AFTER["one"]
+    path.write_bytes(contents)
+    for _ in range(2):
+        with pytest.raises(ClientError, match="InternalServerError"):
+            client.put_item(TableName="two", Item=KEY)
+    assert server.stop() == 0
+    check_whole(tmp_path, start_server, AFTER)
 
 
 @pytest.mark.parametrize(
