@@ -14,7 +14,7 @@ from alt.operations.caller import Caller
 from alt.operations.throttling import Throttle
 from alt.storage.definition import IndexDefinition
 from alt.storage.table import Table, Written
-from alt.storage.usage import READ_UNITS, REQUESTS, THROTTLED, WRITE_UNITS, Usage
+from alt.storage.usage import READ_UNITS, WRITE_UNITS, Usage
 
 # How often what was consumed is stored and changed limits are noticed.
 STORE_SECONDS = 1.0
@@ -48,7 +48,7 @@ class Meter:
         try:
             self._throttle.admit(caller, table.definition, index, kind)
         except ApiError:
-            self._usage.add(caller.access_key, table.definition.name, "", THROTTLED, 1)
+            self._usage.add_throttled(caller.access_key, table.definition.name)
             raise
 
     def read(self, caller: Caller, table: Table, used: Consumption) -> None:
@@ -66,11 +66,9 @@ class Meter:
     def _count(self, caller: Caller, table: Table, used: Consumption, kind: int) -> None:
         add, access_key, name = self._usage.add, caller.access_key, table.definition.name
         add(access_key, name, "", kind, used.table)
-        add(access_key, name, "", REQUESTS, 1)
         for indexes in (used.local_indexes, used.global_indexes):
             for index, units in indexes.items():
                 add(access_key, name, index, kind, units)
-                add(access_key, name, index, REQUESTS, 1)
 
     async def keep_storing(self) -> None:
         """Store what gathers, until cancelled. What remains is stored when the Store closes."""

@@ -72,12 +72,16 @@ class Usage:
 
     # Consumption
 
-    def add(self, access_key: str, table: str, index: str, kind: int, amount: float) -> None:
-        """Add to one of an account's sums (`kind`: READ_UNITS, ...). This is the hot path."""
+    def add(self, access_key: str, table: str, index: str, kind: int, units: float) -> None:
+        """Count a request and its units (`kind`: READ_UNITS or WRITE_UNITS). This is the hot path."""
         sums = self._gathered.get((access_key, table, index))  # type: ignore[call-overload]
         if sums is None:
             sums = self._begin(access_key, table, index)
-        sums[kind] += amount
+        sums[kind] += units
+        sums[REQUESTS] += 1
+
+    def add_throttled(self, access_key: str, table: str) -> None:
+        self._begin(access_key, table, "")[THROTTLED] += 1
 
     def _begin(self, access_key: str, table: str, index: str) -> Sums:
         if access_key not in self._keys:

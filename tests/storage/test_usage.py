@@ -7,22 +7,21 @@ from pathlib import Path
 import pytest
 
 from alt.storage import usage as module
-from alt.storage.usage import READ_UNITS, REQUESTS, THROTTLED, WRITE_UNITS, KeyLimit, Usage
+from alt.storage.usage import READ_UNITS, WRITE_UNITS, KeyLimit, Usage
 
 
 def test_sums_are_kept_across_restarts(tmp_path: Path) -> None:
     for _ in range(2):
         usage = Usage(tmp_path / "usage.db")
         usage.add("AKID", "Music", "", READ_UNITS, 0.5)
-        usage.add("AKID", "Music", "", REQUESTS, 1)
         usage.store()
         usage.add("AKID", "Music", "by-a", WRITE_UNITS, 2.0)
-        usage.add("OTHER", "Music", "", THROTTLED, 1)
+        usage.add_throttled("OTHER", "Music")
         usage.close()
     usage = Usage(tmp_path / "usage.db")
     assert [(*used.account, *used[1:]) for used in usage.rows()] == [
         ("AKID", "Music", "", 1.0, 0.0, 2, 0),
-        ("AKID", "Music", "by-a", 0.0, 4.0, 0, 0),
+        ("AKID", "Music", "by-a", 0.0, 4.0, 2, 0),
         ("OTHER", "Music", "", 0.0, 0.0, 0, 2),
     ]
     usage.reset()
@@ -34,9 +33,9 @@ def test_beyond_the_most_access_keys_they_are_summed_together(monkeypatch: pytes
     monkeypatch.setattr(module, "MAX_ACCESS_KEYS", 2)
     usage = Usage(None)
     for key in ("A", "B", "C", "D", "A"):
-        usage.add(key, "Music", "", REQUESTS, 1)
+        usage.add(key, "Music", "", READ_UNITS, 1.0)
     usage.store()
-    usage.add("E", "Music", "", REQUESTS, 1)
+    usage.add("E", "Music", "", READ_UNITS, 1.0)
     usage.store()
     assert [(used.account.access_key, used.requests) for used in usage.rows()] == [
         ("(other)", 3),
@@ -59,7 +58,7 @@ def test_what_another_process_limits_is_noticed(tmp_path: Path) -> None:
 
 def test_what_cannot_be_stored_now_is_stored_later(tmp_path: Path) -> None:
     serving, other = Usage(tmp_path / "usage.db"), Usage(tmp_path / "usage.db")
-    serving.add("AKID", "Music", "", REQUESTS, 1)
+    serving.add("AKID", "Music", "", READ_UNITS, 1.0)
     other._connection.execute("BEGIN IMMEDIATE")
     with pytest.raises(Exception, match="locked"):
         serving.store()
