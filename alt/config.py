@@ -25,6 +25,8 @@ MAX_HASH_KEY_BYTES = 2_048
 MAX_RANGE_KEY_BYTES = 1_024
 # The items of one partition key with their entries in local indexes, on tables that have such indexes.
 MAX_ITEM_COLLECTION_BYTES = 10 * 1024**3
+DEFAULT_STREAM_SHARDS = 4
+MAX_STREAM_SHARDS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class Settings:
     sync: Sync = "full"
     item_collection_limit: int = MAX_ITEM_COLLECTION_BYTES
     enforce_throughput: bool = False
+    stream_shards: int = DEFAULT_STREAM_SHARDS
 
 
 def default_data_dir() -> Path:

@@ -70,6 +70,7 @@ async def _serve_locked(settings: Settings, lock: ServerLock | None, ready: Call
         lambda: str(uuid.uuid4()),
         address,
         enforce_throughput=settings.enforce_throughput,
+        stream_shards=settings.stream_shards,
     )
     metering = loop.create_task(engine.meter.keep_storing())
     connections = Connections(Dispatcher(engine, address), loop)

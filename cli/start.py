@@ -10,7 +10,9 @@ import click
 from alt.config import (
     DEFAULT_HOST,
     DEFAULT_PORT,
+    DEFAULT_STREAM_SHARDS,
     MAX_ITEM_COLLECTION_BYTES,
+    MAX_STREAM_SHARDS,
     Settings,
     Sync,
     default_data_dir,
@@ -67,6 +69,14 @@ LOG_LEVELS = ["debug", "info", "warning", "error"]
     help="Hold tables and indexes to their provisioned throughput, or to their on-demand maximum.",
 )
 @click.option(
+    "--stream-shards",
+    envvar="ALT_STREAM_SHARDS",
+    default=DEFAULT_STREAM_SHARDS,
+    show_default=True,
+    type=click.IntRange(1, MAX_STREAM_SHARDS),
+    help="How many shards a new stream has; a stream keeps those it began with.",
+)
+@click.option(
     "--log-level", envvar="ALT_LOG_LEVEL", default="warning", show_default=True, type=click.Choice(LOG_LEVELS)
 )
 def start(
@@ -77,6 +87,7 @@ def start(
     sync: Sync,
     item_collection_limit: int,
     enforce_throughput: bool,
+    stream_shards: int,
     log_level: str,
 ) -> None:
     """Serve the DynamoDB API."""
@@ -100,6 +111,7 @@ def start(
         sync=sync,
         item_collection_limit=item_collection_limit,
         enforce_throughput=enforce_throughput,
+        stream_shards=stream_shards,
     )
     try:
         run(settings, ready)

@@ -16,6 +16,7 @@ from alt.operations import (
     batches,
     items,
     reads,
+    streams,
     restore_table,
     tables,
     tags,
@@ -54,4 +55,8 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("dynamodb", "UntagResource"): tags.untag_resource,
     ("dynamodb", "UpdateItem"): items.update_item,
     ("dynamodb", "UpdateTable"): update_table.update_table,
+    ("dynamodbstreams", "DescribeStream"): streams.describe_stream,
+    ("dynamodbstreams", "GetRecords"): streams.get_records,
+    ("dynamodbstreams", "GetShardIterator"): streams.get_shard_iterator,
+    ("dynamodbstreams", "ListStreams"): streams.list_streams,
 }

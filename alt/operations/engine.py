@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from alt.config import DEFAULT_HOST, DEFAULT_PORT
+from alt.config import DEFAULT_HOST, DEFAULT_PORT, DEFAULT_STREAM_SHARDS
 from alt.errors import resource_not_found
 from alt.operations.arns import table_name
 from alt.operations.metering import Meter
@@ -15,10 +15,10 @@ from alt.storage.table import Table
 class Engine:
     """`clock` gives epoch seconds, `new_id` a fresh UUID's text; `address` is `host:port` as listened on.
 
-    `enforce_throughput` holds tables to the capacity they are given.
+    `enforce_throughput` holds tables to the capacity they are given; a new stream gets `stream_shards` shards.
     """
 
-    __slots__ = ("address", "clock", "meter", "new_id", "store")
+    __slots__ = ("address", "clock", "meter", "new_id", "store", "stream_shards")
 
     def __init__(
         self,
@@ -28,11 +28,13 @@ class Engine:
         address: str = f"{DEFAULT_HOST}:{DEFAULT_PORT}",
         *,
         enforce_throughput: bool = False,
+        stream_shards: int = DEFAULT_STREAM_SHARDS,
     ) -> None:
         self.store = store
         self.clock = clock
         self.new_id = new_id
         self.address = address
+        self.stream_shards = stream_shards
         self.meter = Meter(store.usage, clock, enforce_throughput)
 
     def table(self, name: str) -> Table:

@@ -20,7 +20,6 @@ _AS_STORED = (
     "WarmThroughput",
     "TableClassSummary",
     "SSEDescription",
-    "StreamSpecification",
 )
 # What DeleteTable's answer leaves out, as recorded from the service.
 _NOT_WHEN_DELETING = (
@@ -58,9 +57,7 @@ def describe(
         "DeletionProtectionEnabled": settings.get("DeletionProtectionEnabled", False),
     }
     description |= {member: settings[member] for member in _AS_STORED if member in settings}
-    if (label := settings.get("LatestStreamLabel")) is not None:
-        description["LatestStreamLabel"] = label
-        description["LatestStreamArn"] = f"{arn}/stream/{label}"
+    _add_stream(description, definition)
     _add_indexes(description, definition.indexes, index_statistics or {}, now)
     return description
 
@@ -113,6 +110,7 @@ def _attribute_definitions(definition: TableDefinition) -> list[dict[str, str]]:
 
 
 def key_schema(hash_keys: Iterable[KeyAttribute], range_keys: Iterable[KeyAttribute]) -> list[dict[str, str]]:
+    """A KeySchema member."""
     return [
         {"AttributeName": attribute.name, "KeyType": key_type}
         for key_type, attributes in (("HASH", hash_keys), ("RANGE", range_keys))
@@ -123,6 +121,19 @@ def key_schema(hash_keys: Iterable[KeyAttribute], range_keys: Iterable[KeyAttrib
 def _throughput(settings: Mapping[str, Any], now: float) -> Description:
     stored = settings.get("ProvisionedThroughput", _NO_THROUGHPUT)
     return {**stored, "NumberOfDecreasesToday": decreases_today(stored, now)}
+
+
+def _add_stream(description: Description, definition: TableDefinition) -> None:
+    """The stream that is on, or the ARN and label of the last one as long as it may be read."""
+    if definition.streams:
+        label = definition.streams[-1].label
+        description["LatestStreamLabel"] = label
+        description["LatestStreamArn"] = f"{description['TableArn']}/stream/{label}"
+    if definition.stream is not None:
+        description["StreamSpecification"] = {
+            "StreamEnabled": True,
+            "StreamViewType": definition.stream.view_type,
+        }
 
 
 def _add_indexes(

@@ -2,7 +2,7 @@
 
 They stand under the names of the description that gives them back: BillingModeSummary,
 ProvisionedThroughput, OnDemandThroughput, WarmThroughput, TableClassSummary,
-DeletionProtectionEnabled, StreamSpecification, LatestStreamLabel, SSEDescription.
+DeletionProtectionEnabled, SSEDescription.
 Never given back: ResourcePolicy as CreateTable had it, Tags (alt/operations/tags.py), and
 TableClassChanges and EncryptionChanges, the epoch seconds of changes that count against a quota.
 """
@@ -10,7 +10,6 @@ TableClassChanges and EncryptionChanges, the epoch seconds of changes that count
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, datetime
 from typing import Any
 
 from alt.config import ACCOUNT_ID
@@ -38,9 +37,6 @@ def initial_settings(request: dict[str, Any], now: float, region: str) -> Settin
         settings["BillingModeSummary"] = {"BillingMode": ON_DEMAND, "LastUpdateToPayPerRequestDateTime": now}
     if (table_class := request.get("TableClass")) is not None:
         settings["TableClassSummary"] = {"TableClass": table_class}
-    stream = request.get("StreamSpecification")
-    if stream is not None and stream["StreamEnabled"]:
-        settings |= enabled_stream(stream, now)
     encryption = request.get("SSESpecification")
     if encryption is not None and is_enabled(encryption):
         settings["SSEDescription"] = encryption_description(encryption, region)
@@ -92,13 +88,6 @@ def merged_limits(current: dict[str, int], given: dict[str, int]) -> dict[str, i
     """The same as an UpdateTable's answer shows it: -1 included."""
     merged = current | {member: units for member, units in given.items() if units is not None}
     return {member: merged[member] for member in MAX_REQUEST_UNITS if member in merged}
-
-
-def enabled_stream(specification: dict[str, Any], now: float) -> Settings:
-    """The settings of a stream that begins now; its label is the time."""
-    label = datetime.fromtimestamp(now, UTC).replace(tzinfo=None).isoformat(timespec="milliseconds")
-    kept = {"StreamEnabled": True, "StreamViewType": specification["StreamViewType"]}
-    return {"StreamSpecification": kept, "LatestStreamLabel": label}
 
 
 def is_enabled(encryption: dict[str, Any]) -> bool:

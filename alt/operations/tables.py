@@ -7,6 +7,7 @@ and DELETING.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 from alt import errors
@@ -15,6 +16,7 @@ from alt.operations.arns import table_name
 from alt.operations.caller import Caller
 from alt.operations.engine import Engine
 from alt.operations.reply import body
+from alt.operations.stream_settings import with_new_stream
 from alt.operations.table_description import as_creating, as_deleting, as_restoring, describe
 from alt.operations.table_rules import check_create_table
 from alt.operations.table_settings import initial_settings, initial_throughput
@@ -36,6 +38,10 @@ def create_table(engine: Engine, request: Request, caller: Caller) -> bytes:
         raise _already_exists(name) if existing.restore is None else _is_used(name)
     created = round(engine.clock(), 3)
     definition = define(request, name, engine.new_id(), created, caller.region)
+    stream = request.get("StreamSpecification") or {}
+    if stream.get("StreamEnabled"):
+        streams = with_new_stream((), stream["StreamViewType"], engine.stream_shards, created, last_change=0)
+        definition = replace(definition, streams=streams)
     if any(request.get(member) is not None for member in _NOT_BUILT):
         raise errors.unknown_operation()
     table_quotas.admit_table(len(engine.store.names()))

@@ -6,6 +6,7 @@ UPDATING, and where the service still shows the old values, the old values.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -15,10 +16,10 @@ from alt.operations import table_quotas
 from alt.operations.caller import Caller
 from alt.operations.engine import Engine
 from alt.operations.reply import body
+from alt.operations.stream_settings import with_new_stream, with_stream_disabled
 from alt.operations.table_description import describe
 from alt.operations.table_settings import (
     Settings,
-    enabled_stream,
     encryption_description,
     is_enabled,
     is_on_demand,
@@ -55,19 +56,22 @@ _NOT_BUILT = {
 }
 
 
-def update_table(engine: Engine, request: Request, caller: Caller) -> bytes:
+def update_table(engine: Engine, request: Request, caller: Caller) -> bytes | asyncio.Future[bytes]:
     check_update_table(request)
     definition = existing_table(engine, request["TableName"])
     changes = changed_members(request)
     check_one_online_change(request.get("GlobalSecondaryIndexUpdates") or [])
     if changes & _NOT_BUILT:
         raise errors.unknown_operation()
-    update = _Update(definition.name, definition.settings, round(engine.clock(), 3), caller.region)
+    update = _Update(definition.settings, round(engine.clock(), 3), caller.region)
     was_on_demand = is_on_demand(update.stored)
     for members, change in _CHANGES:
         if changes & members:
             change(update, request)
     changed = replace(definition, settings=update.stored)
+    if "StreamSpecification" in changes:
+        update.updating = True
+        changed = _change_stream(engine, changed, request["StreamSpecification"], update.now)
     index_updates = request.get("GlobalSecondaryIndexUpdates") or []
     on_demand = is_on_demand(update.stored)
     if on_demand != was_on_demand:
@@ -89,7 +93,12 @@ def update_table(engine: Engine, request: Request, caller: Caller) -> bytes:
         table.index_statistics(),
         status="UPDATING" if update.updating else "ACTIVE",
     )
-    return body({"TableDescription": description})
+    answer = body({"TableDescription": description})
+    if "StreamSpecification" in changes:
+        # Once this is durable, so is every write that began before the stream: none is missed by a reader
+        # who scans the table now and goes on with the stream.
+        return table.submit(lambda: answer)
+    return answer
 
 
 def _indexes_as_shown(changed: TableDefinition, updates: list[Request]) -> tuple[IndexDefinition, ...]:
@@ -106,8 +115,7 @@ class _Update:
     Both are copies one level deep, so a setting is replaced and never changed in place.
     """
 
-    def __init__(self, table: str, settings: Settings, now: float, region: str) -> None:
-        self.table = table
+    def __init__(self, settings: Settings, now: float, region: str) -> None:
         self.stored = dict(settings)
         self.shown = dict(settings)
         self.now = now
@@ -206,20 +214,21 @@ def _change_table_class(update: _Update, request: Request) -> None:
         update.stored["TableClassSummary"] = {"TableClass": table_class, "LastUpdateDateTime": update.now}
 
 
-def _change_stream(update: _Update, request: Request) -> None:
+def _change_stream(
+    engine: Engine, definition: TableDefinition, specification: Request, now: float
+) -> TableDefinition:
     """A stream that is disabled keeps its label and ARN; a new one gets its own."""
-    specification = request["StreamSpecification"]
-    has_stream = "StreamSpecification" in update.stored
-    update.updating = True
+    last_change = engine.table(definition.name).log.last()
     if specification["StreamEnabled"]:
-        if has_stream:
-            raise validation(f"Table already has an enabled stream: TableName: {update.table}")
-        for member, value in enabled_stream(specification, update.now).items():
-            update.set(member, value)
-        return
-    if not has_stream:
-        raise validation(f"Table has no stream to disable: TableName: {update.table}")
-    del update.stored["StreamSpecification"], update.shown["StreamSpecification"]
+        if definition.stream is not None:
+            raise validation(f"Table already has an enabled stream: TableName: {definition.name}")
+        view_type = specification["StreamViewType"]
+        streams = with_new_stream(definition.streams, view_type, engine.stream_shards, now, last_change)
+    elif definition.stream is None:
+        raise validation(f"Table has no stream to disable: TableName: {definition.name}")
+    else:
+        streams = with_stream_disabled(definition.streams, now, last_change)
+    return replace(definition, streams=streams)
 
 
 def _change_encryption(update: _Update, request: Request) -> None:
@@ -250,6 +259,5 @@ _CHANGES = (
     ({"WarmThroughput"}, _change_warm_throughput),
     ({"DeletionProtectionEnabled"}, _change_deletion_protection),
     ({"TableClass"}, _change_table_class),
-    ({"StreamSpecification"}, _change_stream),
     ({"SSESpecification"}, _change_encryption),
 )

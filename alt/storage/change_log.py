@@ -9,6 +9,7 @@ it was trimmed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -29,14 +30,20 @@ _RECORD = (
 
 
 class Change(NamedTuple):
-    """One item's change. `at`: epoch seconds; `old` and `new`: None where there was, or is, no item."""
+    """One item's change, `at` so many epoch seconds.
+
+    The sizes (bytes) are None where there was, or is, no item; the images (JSON) also
+    where they were not asked for.
+    """
 
     seq: int
     at: float
     key: RowKey
     by_ttl: bool
-    old: Stored | None
-    new: Stored | None
+    old_size: int | None
+    new_size: int | None
+    old: str | None
+    new: str | None
 
 
 class ChangeLog:
@@ -65,6 +72,10 @@ class ChangeLog:
         first: int | None = self._read.execute("SELECT min(seq) FROM change").get
         return self.last() if first is None else first - 1
 
+    def last_before(self, at: float) -> int:
+        """The number of the last change before the moment `at`."""
+        return self.last_until(math.nextafter(at, -math.inf))
+
     def last_until(self, at: float) -> int:
         """The number of the last change up to and including the moment `at`.
 
@@ -81,16 +92,22 @@ class ChangeLog:
                 high = middle - 1
         return low
 
-    def changes(self, after: int, last: int, slots: SlotRange) -> Iterator[Change]:
-        """The changes numbered above `after` and up to `last` of the items in these slots, in order."""
+    def changes(
+        self, after: int, last: int, slots: SlotRange, *, old: bool = True, new: bool = True
+    ) -> Iterator[Change]:
+        """The changes numbered above `after` and up to `last` of the items in these slots, in order.
+
+        `old` and `new`: whether to read these images. Rows are read as they are taken.
+        """
         cursor = self._read.connection.execute(
-            "SELECT seq, at, slot, pk, sk, by_ttl, old_size, old, new_size, new FROM change "
+            f"SELECT seq, at, slot, pk, sk, by_ttl, old_size, new_size, {'old' if old else 'NULL'}, "
+            f"{'new' if new else 'NULL'} FROM change "
             "WHERE seq > ? AND seq <= ? AND slot >= ? AND slot < ? ORDER BY seq",
             (after, last, slots.first, slots.end),
         )
         try:
-            for row in cursor:
-                yield _change(*row)
+            for seq, at, slot, pk, sk, by_ttl, *images in cursor:
+                yield Change(seq, at, RowKey(slot, pk, sk), bool(by_ttl), *images)
         finally:
             cursor.close()
 
@@ -125,25 +142,3 @@ def _same(old: Stored, new: Stored) -> bool:
     if old.size != new.size:
         return False
     return old.text == new.text or bool(ujson.loads(old.text) == ujson.loads(new.text))
-
-
-def _change(
-    seq: int,
-    at: float,
-    slot: int,
-    pk: Any,
-    sk: Any,
-    by_ttl: int,
-    old_size: int | None,
-    old: str | None,
-    new_size: int | None,
-    new: str | None,
-) -> Change:
-    return Change(
-        seq,
-        at,
-        RowKey(slot, pk, sk),
-        bool(by_ttl),
-        None if old is None or old_size is None else Stored(old_size, old),
-        None if new is None or new_size is None else Stored(new_size, new),
-    )

@@ -17,7 +17,7 @@
 
 from __future__ import annotations
 
-from binascii import a2b_base64
+from binascii import a2b_base64, b2a_base64
 
 from alt.values import numbers
 from alt.values.sizes import binary_size, text_size
@@ -75,6 +75,28 @@ def encode_number(text: str) -> bytes:
     if negative:
         return _NEGATIVE[exponent] + bytes.fromhex(digits).translate(_COMPLEMENT) + _END
     return _POSITIVE[exponent] + bytes.fromhex(digits)
+
+
+def decode(column: str | bytes, kind: str) -> AttributeValue:
+    """The canonical attribute value of type `kind` (S, N or B) that `encode` made a column of."""
+    if isinstance(column, str):
+        return {"S": column}
+    return {"N": decode_number(column)} if kind == "N" else {"B": b2a_base64(column, newline=False).decode()}
+
+
+def decode_number(column: bytes) -> str:
+    """The canonical text of a number's BLOB."""
+    if column == _ZERO:
+        return "0"
+    negative = column[0] == _NEGATIVE[0][0]
+    exponent = 0xFF - column[1] if negative else column[1]
+    # A byte and its complement add up to 0xFE, so the table works both ways.
+    packed = column[2:-1].translate(_COMPLEMENT) if negative else column[2:]
+    digits = packed.hex()
+    point = 2 * (exponent - _EXPONENT_BIAS)
+    whole = digits[: max(point, 0)].ljust(point, "0").lstrip("0") or "0"
+    fraction = ("0" * -point + digits[max(point, 0) :]).rstrip("0")
+    return ("-" if negative else "") + whole + ("." + fraction if fraction else "")
 
 
 def key_size(value: AttributeValue) -> int:

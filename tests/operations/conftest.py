@@ -37,7 +37,8 @@ class Service:
         caller = Caller(f"AWS4-HMAC-SHA256 Credential={scope}".encode())
 
         async def answer() -> bytes:
-            reply = OPERATIONS["dynamodb", operation](self.engine, request, caller)
+            api = "dynamodbstreams" if ("dynamodbstreams", operation) in OPERATIONS else "dynamodb"
+            reply = OPERATIONS[api, operation](self.engine, request, caller)
             return reply if isinstance(reply, bytes) else await reply
 
         body = asyncio.run(answer())

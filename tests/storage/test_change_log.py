@@ -121,8 +121,8 @@ def all_changes(table: Table, slots: SlotRange | None = None) -> list[Change]:
     return list(table.log.changes(0, table.log.last(), slots or SlotRange()))
 
 
-def _item(stored: Stored | None) -> Item | None:
-    return None if stored is None else ujson.loads(stored.text)
+def _item(image: str | None) -> Item | None:
+    return None if image is None else ujson.loads(image)
 
 
 def with_harness(test: Callable[[Harness], Any], definition: TableDefinition = LOGGED) -> None:
@@ -176,8 +176,8 @@ def test_what_a_change_tells() -> None:
         assert old is not None
         await harness.table.submit(lambda: harness.table.delete(row_key("a"), old, by_ttl=True))
         created, removed = all_changes(harness.table)
-        assert created == Change(1, 1_000_000.0, row_key("a"), False, None, old)
-        assert removed == Change(2, 1_000_001.5, row_key("a"), True, old, None)
+        assert created == Change(1, 1_000_000.0, row_key("a"), False, None, old.size, None, old.text)
+        assert removed == Change(2, 1_000_001.5, row_key("a"), True, old.size, None, old.text, None)
 
     with_harness(test)
 

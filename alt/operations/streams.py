@@ -1,0 +1,137 @@
+"""ListStreams, DescribeStream, GetShardIterator, GetRecords: a table's change log, read as DynamoDB Streams."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alt.config import MAX_PAGE_BYTES
+from alt.errors import validation
+from alt.operations import stream_positions as positions
+from alt.operations.engine import Caller, Engine, table_name
+from alt.operations.reply import body, dumps, members
+from alt.operations.stream_records import RecordWriter
+from alt.operations.stream_settings import Stream, find_stream, parse_stream_arn, readable_streams, stream_arn
+from alt.operations.table_description import key_schema
+from alt.storage.definition import StreamDefinition
+
+Request = dict[str, Any]
+
+MAX_STREAMS_A_PAGE = 100
+MAX_SHARDS_A_PAGE = 100
+MAX_RECORDS = 1_000
+# How many changes, of all shards, one GetRecords looks at: about 5 ms.
+MAX_CHANGES_SCANNED = 4_000
+
+
+def list_streams(engine: Engine, request: Request, caller: Caller) -> bytes:
+    """Ordered by table and age, after one that need not exist, with the last of a page that is not the last."""
+    limit = _limit(request, MAX_STREAMS_A_PAGE)
+    start = request.get("ExclusiveStartStreamArn")
+    after = None if start is None else parse_stream_arn(start)
+    wanted = request.get("TableName")
+    now = engine.clock()
+    found = [
+        (definition.name, stream.label)
+        for definition in engine.store.definitions()
+        if wanted is None or definition.name == table_name(wanted)
+        for stream in readable_streams(definition, now)
+        if after is None or (definition.name, stream.label) > after
+    ]
+    streams = [
+        {"StreamArn": stream_arn(caller.region, name, label), "TableName": name, "StreamLabel": label}
+        for name, label in found[:limit]
+    ]
+    answer: dict[str, Any] = {"Streams": streams}
+    if len(found) > limit:
+        answer["LastEvaluatedStreamArn"] = streams[-1]["StreamArn"]
+    return body(answer)
+
+
+def describe_stream(engine: Engine, request: Request, caller: Caller) -> bytes:
+    limit = _limit(request, MAX_SHARDS_A_PAGE)
+    stream = find_stream(engine, request["StreamArn"])
+    definition, table = stream.definition, stream.table.definition
+    # Shards have no children: those a stream begins with stay until it ends.
+    ids = [] if request.get("ShardFilter") is not None else positions.shard_ids(definition)
+    start = request.get("ExclusiveStartShardId")
+    if start is not None:
+        ids = [shard_id for shard_id in ids if shard_id > start]
+    description: dict[str, Any] = {
+        "StreamArn": stream_arn(caller.region, table.name, definition.label),
+        "StreamLabel": definition.label,
+        "StreamStatus": "ENABLED" if definition.disabled is None else "DISABLED",
+        "StreamViewType": definition.view_type,
+        "CreationRequestDateTime": definition.created,
+        "TableName": table.name,
+        "KeySchema": key_schema(table.key_attributes[:1], table.key_attributes[1:]),
+        "Shards": [_shard(definition, shard_id) for shard_id in ids[:limit]],
+    }
+    if len(ids) > limit:
+        description["LastEvaluatedShardId"] = ids[limit - 1]
+    return body({"StreamDescription": description})
+
+
+def get_shard_iterator(engine: Engine, request: Request, caller: Caller) -> bytes:  # noqa: ARG001
+    stream = find_stream(engine, request["StreamArn"])
+    shard = positions.shard_number(stream.definition, request["ShardId"])
+    now = engine.clock()
+    position = positions.start_position(stream, request, now)
+    iterator = positions.ShardIterator(request["StreamArn"], shard, position, now)
+    return body({"ShardIterator": iterator.token()})
+
+
+def get_records(engine: Engine, request: Request, caller: Caller) -> bytes:
+    limit = _limit(request, MAX_RECORDS)
+    now = engine.clock()
+    iterator = positions.parse_iterator(request["ShardIterator"], now)
+    stream = find_stream(engine, iterator.arn)
+    last = positions.end(stream)
+    if iterator.shard >= stream.definition.shards or iterator.position > last + 1:
+        raise positions.invalid_iterator()
+    if iterator.position < max(stream.table.log.trimmed(), stream.definition.first):
+        raise positions.trimmed()
+    records, position = _read(stream, iterator, last, limit, caller.region)
+    ended = stream.definition.last is not None and position >= last
+    following = None if ended else dumps(iterator._replace(position=position, issued=now).token())
+    return members(Records=f"[{','.join(records)}]", NextShardIterator=following)
+
+
+def _read(
+    stream: Stream, iterator: positions.ShardIterator, last: int, limit: int, region: str
+) -> tuple[list[str], int]:
+    """A page of records, and the position after it."""
+    writer = RecordWriter(stream.table.definition, stream.definition, region)
+    slots = positions.shard_slots(stream.definition, iterator.shard)
+    seen = max(min(last, iterator.position + MAX_CHANGES_SCANNED), iterator.position)
+    changes = stream.table.log.changes(
+        iterator.position, seen, slots, old=writer.shows_old, new=writer.shows_new
+    )
+    records: list[str] = []
+    size = 0
+    for change in changes:
+        record, record_size = writer.record(change)
+        size += record_size
+        if records and size > MAX_PAGE_BYTES:
+            return records, change.seq - 1
+        records.append(record)
+        if len(records) == limit:
+            return records, change.seq
+    return records, seen
+
+
+def _shard(stream: StreamDefinition, shard_id: str) -> dict[str, Any]:
+    numbers = {"StartingSequenceNumber": positions.sequence_number(stream.first + 1)}
+    if stream.last is not None:
+        # A shard without a record has a range all the same.
+        numbers["EndingSequenceNumber"] = positions.sequence_number(max(stream.last, stream.first + 1))
+    return {"ShardId": shard_id, "SequenceNumberRange": numbers}
+
+
+def _limit(request: Request, maximum: int) -> int:
+    limit: int = request.get("Limit") or maximum
+    if limit > maximum:
+        raise validation(
+            f"1 validation error detected: Value '{limit}' at 'limit' failed to satisfy constraint: "
+            f"Member must have value less than or equal to {maximum}"
+        )
+    return limit
