@@ -7,6 +7,7 @@ import click
 from alt import __version__
 
 from .start import start
+from .streams import streams
 from .tables import tables
 from .usage import usage
 
@@ -18,5 +19,6 @@ def main() -> None:
 
 
 main.add_command(start)
+main.add_command(streams)
 main.add_command(tables)
 main.add_command(usage)

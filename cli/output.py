@@ -56,7 +56,7 @@ def list_row(description: Description) -> list[Cell]:
         Cell(description["TableName"]),
         _items(description),
         _size(description),
-        _time(description["CreationDateTime"]),
+        time(description["CreationDateTime"]),
         Cell(_billing(description)),
         Cell(description["TableStatus"]),
     ]
@@ -70,7 +70,7 @@ def show_rows(description: Description) -> list[list[Cell]]:
     rows = [
         ("Table", Cell(description["TableName"])),
         ("Status", Cell(description["TableStatus"])),
-        ("Created", _time(description["CreationDateTime"])),
+        ("Created", time(description["CreationDateTime"])),
         ("Items", _items(description)),
         ("Size", _size(description)),
         *((kind, Cell(key)) for kind, key in _keys(description, description)),
@@ -117,10 +117,10 @@ def _readable(size: float) -> str:
     return f"{size:,.1f} GB"
 
 
-def _time(epoch_seconds: float) -> Cell:
-    time = datetime.fromtimestamp(epoch_seconds, UTC)
-    plain = time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return Cell(plain, time.astimezone().strftime("%Y-%m-%d %H:%M:%S"))
+def time(epoch_seconds: float) -> Cell:
+    moment = datetime.fromtimestamp(epoch_seconds, UTC)
+    plain = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return Cell(plain, moment.astimezone().strftime("%Y-%m-%d %H:%M:%S"))
 
 
 def _billing(description: Description) -> str:

@@ -49,26 +49,31 @@ def list_streams(engine: Engine, request: Request, caller: Caller) -> bytes:
 
 def describe_stream(engine: Engine, request: Request, caller: Caller) -> bytes:
     limit = _limit(request, MAX_SHARDS_A_PAGE)
-    stream = find_stream(engine, request["StreamArn"])
-    definition, table = stream.definition, stream.table.definition
-    # Shards have no children: those a stream begins with stay until it ends.
-    ids = [] if request.get("ShardFilter") is not None else positions.shard_ids(definition)
-    start = request.get("ExclusiveStartShardId")
+    description = describe(find_stream(engine, request["StreamArn"]), caller.region)
+    shards, start = description["Shards"], request.get("ExclusiveStartShardId")
+    if request.get("ShardFilter") is not None:
+        shards = []  # of children: there are none, since the shards a stream begins with stay until it ends
     if start is not None:
-        ids = [shard_id for shard_id in ids if shard_id > start]
-    description: dict[str, Any] = {
-        "StreamArn": stream_arn(caller.region, table.name, definition.label),
+        shards = [shard for shard in shards if shard["ShardId"] > start]
+    description["Shards"] = shards[:limit]
+    if len(shards) > limit:
+        description["LastEvaluatedShardId"] = shards[limit - 1]["ShardId"]
+    return body({"StreamDescription": description})
+
+
+def describe(stream: Stream, region: str) -> dict[str, Any]:
+    """The StreamDescription with all shards."""
+    definition, table = stream.definition, stream.table.definition
+    return {
+        "StreamArn": stream_arn(region, table.name, definition.label),
         "StreamLabel": definition.label,
         "StreamStatus": "ENABLED" if definition.disabled is None else "DISABLED",
         "StreamViewType": definition.view_type,
         "CreationRequestDateTime": definition.created,
         "TableName": table.name,
         "KeySchema": key_schema(table.key_attributes[:1], table.key_attributes[1:]),
-        "Shards": [_shard(definition, shard_id) for shard_id in ids[:limit]],
+        "Shards": [_shard(definition, shard_id) for shard_id in positions.shard_ids(definition)],
     }
-    if len(ids) > limit:
-        description["LastEvaluatedShardId"] = ids[limit - 1]
-    return body({"StreamDescription": description})
 
 
 def get_shard_iterator(engine: Engine, request: Request, caller: Caller) -> bytes:  # noqa: ARG001

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,8 +12,9 @@ import pytest
 from alt.config import MAX_STREAM_SHARDS
 from alt.operations import streams
 from alt.storage.log_trim import LogTrim
-from tests.operations.conftest import NOON, Service
+from alt.storage.rows import SlotRange
 
+NOON = 1_795_521_600.0  # the clock's standstill: Tuesday 24 November 2026, 12:00:00 UTC
 DAY = 86_400.0
 ARN = "arn:aws:dynamodb:us-east-1:000000000000:table/Music/stream/2026-11-24T12:00:00.000"
 SHARD = "shardId-00000001795521600000-00000000"
@@ -20,11 +22,9 @@ SEQUENCE = 10**20
 
 
 @pytest.fixture
-def streamed(service: Service) -> Service:
+def streamed(service: Any) -> Any:
     """With one table whose stream of one shard shows both images."""
-    service.engine = service.engine.__class__(
-        service.store, service.engine.clock, service.engine.new_id, stream_shards=1
-    )
+    service.engine = replace(service.engine, stream_shards=1)
     service.create(StreamSpecification=enabled())
     return service
 
@@ -33,24 +33,24 @@ def enabled(view_type: str = "NEW_AND_OLD_IMAGES") -> dict[str, Any]:
     return {"StreamEnabled": True, "StreamViewType": view_type}
 
 
-def put(service: Service, pk: str, **attributes: str) -> dict[str, Any]:
+def put(service: Any, pk: str, **attributes: str) -> dict[str, Any]:
     item = {"pk": {"S": pk}, **{name: {"S": text} for name, text in attributes.items()}}
     service("PutItem", TableName="Music", Item=item)
     return item
 
 
-def delete(service: Service, pk: str) -> None:
+def delete(service: Any, pk: str) -> None:
     service("DeleteItem", TableName="Music", Key={"pk": {"S": pk}})
 
 
-def iterator(service: Service, kind: str = "TRIM_HORIZON", **request: Any) -> str:
+def iterator(service: Any, kind: str = "TRIM_HORIZON", **request: Any) -> str:
     found: str = service(
         "GetShardIterator", **{"StreamArn": ARN, "ShardId": SHARD, "ShardIteratorType": kind, **request}
     )["ShardIterator"]
     return found
 
 
-def records(service: Service, kind: str = "TRIM_HORIZON", **request: Any) -> list[Any]:
+def records(service: Any, kind: str = "TRIM_HORIZON", **request: Any) -> list[Any]:
     found: list[Any] = service("GetRecords", ShardIterator=iterator(service, kind, **request))["Records"]
     return found
 
@@ -59,7 +59,7 @@ def keys(found: list[Any]) -> list[str]:
     return [record["dynamodb"]["Keys"]["pk"]["S"] for record in found]
 
 
-def test_a_record(streamed: Service) -> None:
+def test_a_record(streamed: Any) -> None:
     old = put(streamed, "a", x="1")
     streamed.now += 1.9
     new = put(streamed, "a", x="22")
@@ -94,7 +94,7 @@ def test_a_record(streamed: Service) -> None:
     ],
 )
 def test_view_types(
-    service: Service,
+    service: Any,
     view_type: str,
     insert: tuple[Any, ...],
     modify: tuple[Any, ...],
@@ -119,7 +119,7 @@ def test_view_types(
     ] == [insert, modify, remove]
 
 
-def test_the_size_of_the_published_example(service: Service) -> None:
+def test_the_size_of_the_published_example(service: Any) -> None:
     """As in the developer guide's example of a record: 26 bytes, and 59 for its change."""
     service(
         "CreateTable",
@@ -138,7 +138,7 @@ def test_the_size_of_the_published_example(service: Service) -> None:
     assert found[0]["dynamodb"]["Keys"] == {"Id": {"N": "101"}}
 
 
-def test_what_changes_nothing_leaves_no_record(streamed: Service) -> None:
+def test_what_changes_nothing_leaves_no_record(streamed: Any) -> None:
     put(streamed, "a", x="1", y="2")
     put(streamed, "a", y="2", x="1")
     streamed(
@@ -158,7 +158,7 @@ def test_what_changes_nothing_leaves_no_record(streamed: Service) -> None:
     assert keys(records(streamed)) == ["a"]
 
 
-def test_deletions_by_ttl_bear_the_services_identity(streamed: Service) -> None:
+def test_deletions_by_ttl_bear_the_services_identity(streamed: Any) -> None:
     put(streamed, "a")
     table = streamed.engine.table("Music")
 
@@ -177,14 +177,12 @@ def test_deletions_by_ttl_bear_the_services_identity(streamed: Service) -> None:
     assert removed["userIdentity"] == {"PrincipalId": "dynamodb.amazonaws.com", "Type": "Service"}
 
 
-def streamed_changes(service: Service) -> list[Any]:
-    from alt.storage.rows import SlotRange
-
+def streamed_changes(service: Any) -> list[Any]:
     log = service.engine.table("Music").log
     return list(log.changes(0, log.last(), SlotRange()))
 
 
-def test_a_transaction_leaves_its_records_together(streamed: Service) -> None:
+def test_a_transaction_leaves_its_records_together(streamed: Any) -> None:
     streamed.create("Other", StreamSpecification=enabled())
     actions = [
         {"Put": {"TableName": table, "Item": {"pk": {"S": pk}}}}
@@ -196,7 +194,7 @@ def test_a_transaction_leaves_its_records_together(streamed: Service) -> None:
     assert keys(records(streamed, StreamArn=other)) == ["b"]
 
 
-def test_iterator_types(streamed: Service) -> None:
+def test_iterator_types(streamed: Any) -> None:
     put(streamed, "a")
     streamed.now += 10
     put(streamed, "b")
@@ -213,7 +211,7 @@ def test_iterator_types(streamed: Service) -> None:
     assert records(streamed, "AT_TIMESTAMP", Timestamp=NOON + 11) == []
 
 
-def test_before_the_first_record(streamed: Service) -> None:
+def test_before_the_first_record(streamed: Any) -> None:
     """The first sequence number of a shard is known, and may be asked for, before there is a record."""
     shard = streamed("DescribeStream", StreamArn=ARN)["StreamDescription"]["Shards"][0]
     first = shard["SequenceNumberRange"]["StartingSequenceNumber"]
@@ -227,7 +225,7 @@ def test_before_the_first_record(streamed: Service) -> None:
     assert keys(streamed("GetRecords", ShardIterator=after)["Records"]) == []
 
 
-def test_pages_are_of_a_thousand_records_and_of_limit(streamed: Service) -> None:
+def test_pages_are_of_a_thousand_records_and_of_limit(streamed: Any) -> None:
     for batch in range(41):
         items = [{"pk": {"S": f"{batch:02}-{number:02}"}} for number in range(25)]
         streamed("BatchWriteItem", RequestItems={"Music": [{"PutRequest": {"Item": item}} for item in items]})
@@ -242,7 +240,7 @@ def test_pages_are_of_a_thousand_records_and_of_limit(streamed: Service) -> None
     assert len(set(found)) == 1_025
 
 
-def test_pages_are_of_a_megabyte(streamed: Service) -> None:
+def test_pages_are_of_a_megabyte(streamed: Any) -> None:
     for pk in "abcdef":
         put(streamed, pk, x="x" * 300_000)
     following, pages = iterator(streamed), []
@@ -253,7 +251,7 @@ def test_pages_are_of_a_megabyte(streamed: Service) -> None:
     assert pages == [["a", "b", "c"], ["d", "e", "f"], []]
 
 
-def test_a_call_looks_at_so_many_changes_only(streamed: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_call_looks_at_so_many_changes_only(streamed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "MAX_CHANGES_SCANNED", 2)
     for pk in "abc":
         put(streamed, pk)
@@ -262,7 +260,7 @@ def test_a_call_looks_at_so_many_changes_only(streamed: Service, monkeypatch: py
     assert keys(streamed("GetRecords", ShardIterator=first["NextShardIterator"])["Records"]) == ["c"]
 
 
-def test_each_key_has_its_shard(service: Service) -> None:
+def test_each_key_has_its_shard(service: Any) -> None:
     service.create(StreamSpecification=enabled())
     for round_ in range(3):
         for number in range(40):
@@ -282,7 +280,7 @@ def test_each_key_has_its_shard(service: Service) -> None:
     assert len(event_ids) == 120
 
 
-def test_describe_stream(streamed: Service) -> None:
+def test_describe_stream(streamed: Any) -> None:
     described = streamed("DescribeStream", "eu-west-1", StreamArn=ARN)["StreamDescription"]
     assert described == {
         "StreamArn": ARN.replace("us-east-1", "eu-west-1"),
@@ -296,10 +294,8 @@ def test_describe_stream(streamed: Service) -> None:
     }
 
 
-def test_shards_are_paged(service: Service) -> None:
-    service.engine = service.engine.__class__(
-        service.store, service.engine.clock, service.engine.new_id, stream_shards=MAX_STREAM_SHARDS
-    )
+def test_shards_are_paged(service: Any) -> None:
+    service.engine = replace(service.engine, stream_shards=MAX_STREAM_SHARDS)
     service.create(StreamSpecification=enabled())
     found: list[str] = []
     request: dict[str, Any] = {}
@@ -323,7 +319,7 @@ def test_shards_are_paged(service: Service) -> None:
     assert children["StreamDescription"]["Shards"] == []
 
 
-def test_list_streams(service: Service) -> None:
+def test_list_streams(service: Any) -> None:
     for name in ("Two", "One", "None"):
         service.create(name, **({} if name == "None" else {"StreamSpecification": enabled()}))
     service.update("Two", StreamSpecification={"StreamEnabled": False})
@@ -350,7 +346,7 @@ def test_list_streams(service: Service) -> None:
     assert paged == listed["Streams"]
 
 
-def test_a_disabled_stream_is_readable_for_a_day(streamed: Service) -> None:
+def test_a_disabled_stream_is_readable_for_a_day(streamed: Any) -> None:
     put(streamed, "a")
     reading = iterator(streamed)
     streamed.update(StreamSpecification={"StreamEnabled": False})
@@ -374,7 +370,7 @@ def test_a_disabled_stream_is_readable_for_a_day(streamed: Service) -> None:
     assert streamed("ListStreams") == {"Streams": []}
 
 
-def test_a_new_stream_has_its_own_arn_and_records(streamed: Service) -> None:
+def test_a_new_stream_has_its_own_arn_and_records(streamed: Any) -> None:
     put(streamed, "a")
     streamed.update(StreamSpecification={"StreamEnabled": False})
     put(streamed, "b")
@@ -388,7 +384,7 @@ def test_a_new_stream_has_its_own_arn_and_records(streamed: Service) -> None:
     assert keys(records(streamed)) == ["a"]
 
 
-def test_records_are_trimmed_after_a_day(streamed: Service) -> None:
+def test_records_are_trimmed_after_a_day(streamed: Any) -> None:
     put(streamed, "a")
     reading = iterator(streamed)
     streamed.now += DAY / 2
@@ -423,7 +419,7 @@ def renewed(token: str, now: float) -> str:
     return f"{arn}|{version}|{base64.urlsafe_b64encode(raw).decode()}"
 
 
-def test_iterators_expire(streamed: Service) -> None:
+def test_iterators_expire(streamed: Any) -> None:
     token = iterator(streamed)
     streamed.now += 900
     assert streamed("GetRecords", ShardIterator=token)["Records"] == []
@@ -434,7 +430,7 @@ def test_iterators_expire(streamed: Service) -> None:
     )
 
 
-def test_iterators_that_are_none(streamed: Service) -> None:
+def test_iterators_that_are_none(streamed: Any) -> None:
     arn, version, packed = iterator(streamed).split("|")
     raw = base64.urlsafe_b64decode(packed)
     far, other_shard = raw[:4] + b"\xff" * 8 + raw[12:], b"\0\0\0\1" + raw[4:]
@@ -468,7 +464,7 @@ def test_iterators_that_are_none(streamed: Service) -> None:
         ),
     ],
 )
-def test_refused_requests(streamed: Service, operation: str, request_: Any, error: str) -> None:
+def test_refused_requests(streamed: Any, operation: str, request_: Any, error: str) -> None:
     assert streamed.refusal(operation, **request_) == ("ValidationException", error)
 
 
@@ -486,12 +482,12 @@ def test_refused_requests(streamed: Service, operation: str, request_: Any, erro
         ("AT_TIMESTAMP", {"Timestamp": NOON + 1}),
     ],
 )
-def test_refused_iterators(streamed: Service, kind: str, members: Any) -> None:
+def test_refused_iterators(streamed: Any, kind: str, members: Any) -> None:
     request = {"StreamArn": ARN, "ShardId": SHARD, "ShardIteratorType": kind, **members}
     assert streamed.refusal("GetShardIterator", **request)[0] == "ValidationException"
 
 
-def test_what_is_not_there(streamed: Service) -> None:
+def test_what_is_not_there(streamed: Any) -> None:
     for arn in (ARN.replace("Music", "Absent"), ARN.replace("12:00", "13:00")):
         for operation, members in (
             ("DescribeStream", {}),

@@ -31,6 +31,7 @@ from alt.values.numbers import canonical
 )
 def test_encoding(value: Any, column: Any) -> None:
     assert keys.encode(value) == column
+    assert keys.decode(column, next(iter(value))) == value
 
 
 def test_the_largest_and_smallest_magnitudes_keep_their_place() -> None:
@@ -42,6 +43,8 @@ def test_the_largest_and_smallest_magnitudes_keep_their_place() -> None:
     ]  # fmt: skip
     for a, b in pairwise(keys.encode_number(canonical(text)) for text in ascending):
         assert a < b
+    for text in ascending:
+        assert keys.decode_number(keys.encode_number(canonical(text))) == canonical(text)
 
 
 @pytest.mark.parametrize("kind", ["BOOL", "NULL", "SS", "NS", "BS", "L", "M"])

@@ -115,6 +115,7 @@ def test_numbers_compare_by_value(a: str, b: str) -> None:
 def test_encoded_numbers_sort_by_value(a: str, b: str) -> None:
     left, right = keys.encode_number(a), keys.encode_number(b)
     assert (left > right) - (left < right) == numbers.compare(a, b)
+    assert keys.decode_number(left) == a
 
 
 @given(values)

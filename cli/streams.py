@@ -1,0 +1,161 @@
+"""`alt streams`: list the streams of a data directory, and follow a table's changes as they are made."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import ujson
+
+from . import output
+from .data import data_dir_option, opened
+
+if TYPE_CHECKING:
+    from alt.operations.engine import Engine
+    from alt.operations.stream_settings import Stream
+
+LIST_HEADINGS = ("Table", "Records", "View", "Shards", "Status", "ARN")
+POLL_SECONDS = 0.2
+MAX_RECORDS_AT_ONCE = 1_000  # bounds how long one read keeps SQLite from truncating its log
+EVENT_COLOURS = {"INSERT": "green", "MODIFY": "yellow", "REMOVE": "red"}
+
+
+@click.group()
+def streams() -> None:
+    """List streams and follow changes, whether a server runs or not."""
+
+
+@streams.command()
+@data_dir_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, as DescribeStream answers it.")
+def ls(data_dir: Path | None, as_json: bool) -> None:
+    """List the streams that can be read.
+
+    On a terminal as a table; in a pipe one line a stream, tab-separated: table, records,
+    view type, shards, status, ARN.
+    """
+    from alt.config import DEFAULT_REGION
+    from alt.operations import stream_positions as positions
+    from alt.operations.stream_settings import Stream, readable_streams
+    from alt.operations.streams import describe
+
+    with opened(data_dir) as engine:
+        now = engine.clock()
+        described = []
+        counts = []
+        for definition in engine.store.definitions():
+            for each in readable_streams(definition, now):
+                stream = Stream(engine.table(definition.name), each)
+                described.append(describe(stream, DEFAULT_REGION))
+                counts.append(positions.end(stream) - positions.horizon(stream, now))
+    if as_json:
+        output.json(described)
+    else:
+        output.table(LIST_HEADINGS, map(_row, described, counts))
+
+
+@streams.command()
+@click.argument("table")
+@click.option(
+    "--from",
+    "start",
+    default="latest",
+    show_default=True,
+    type=click.Choice(["trim", "latest"]),
+    help="trim: begin with the oldest record there is. latest: only what happens from now on.",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print each record as one line of JSON, as GetRecords does."
+)
+@data_dir_option
+def tail(table: str, start: str, as_json: bool, data_dir: Path | None) -> None:
+    """Follow a table's stream until interrupted.
+
+    A line a record: time, event, sequence number, keys, and what the stream shows of the
+    item after and before; tab-separated in a pipe.
+    """
+    with opened(data_dir) as engine:
+        try:
+            for record in _follow(engine, table, from_start=start == "trim"):
+                click.echo(record if as_json else _line(ujson.loads(record)))
+        except KeyboardInterrupt:
+            return
+    click.echo(f"The stream of {table} was disabled.", err=True)
+
+
+def _follow(engine: Engine, table: str, *, from_start: bool) -> Iterator[str]:
+    """The records of all shards as JSON, in the order of the changes; ends with the stream."""
+    from alt.config import DEFAULT_REGION
+    from alt.operations import stream_positions as positions
+    from alt.operations.stream_records import RecordWriter
+    from alt.storage.rows import SlotRange
+
+    stream = _current(engine, table)
+    label = stream.definition.label
+    position = positions.horizon(stream, engine.clock()) if from_start else positions.end(stream)
+    while True:
+        log, end = stream.table.log, positions.end(stream)
+        if position < log.trimmed():
+            click.echo("Some records were trimmed before they were read.", err=True)
+            position = log.trimmed()
+        writer = RecordWriter(stream.table.definition, stream.definition, DEFAULT_REGION)
+        last = min(end, position + MAX_RECORDS_AT_ONCE)
+        for change in log.changes(position, last, SlotRange(), old=writer.shows_old, new=writer.shows_new):
+            yield writer.record(change)[0]
+        position = last
+        if position < end:
+            continue
+        if stream.definition.last is not None:
+            return
+        sys.stdout.flush()
+        time.sleep(POLL_SECONDS)
+        stream = _current(engine, table, label)
+
+
+def _current(engine: Engine, table: str, label: str | None = None) -> Stream:
+    """The table's stream that is on, or the one of this label."""
+    from alt.operations.stream_settings import Stream, readable_streams
+
+    definition = engine.store.definition(table)
+    if definition is None:
+        raise click.ClickException(f"no table {table}: `alt tables ls` lists those there are")
+    found = [each for each in readable_streams(definition, engine.clock()) if each.label == label]
+    if label is None and definition.stream is not None:
+        found = [definition.stream]
+    if not found:
+        raise click.ClickException(
+            f"{table} has no stream that is on: UpdateTable with a StreamSpecification turns one on"
+        )
+    return Stream(engine.table(table), found[0])
+
+
+def _row(description: dict[str, Any], records: int) -> list[output.Cell]:
+    return [
+        output.Cell(description["TableName"]),
+        output.Cell(str(records), f"{records:,}"),
+        output.Cell(description["StreamViewType"]),
+        output.Cell(str(len(description["Shards"]))),
+        output.Cell(description["StreamStatus"]),
+        output.Cell(description["StreamArn"]),
+    ]
+
+
+def _line(record: dict[str, Any]) -> str:
+    change = record["dynamodb"]
+    when = output.time(change["ApproximateCreationDateTime"])
+    shown = [_json(change[member]) for member in ("Keys", "NewImage", "OldImage") if member in change]
+    event = record["eventName"]
+    if not sys.stdout.isatty():
+        return "\t".join([when.plain, event, change["SequenceNumber"], *shown])
+    coloured = click.style(event, fg=EVENT_COLOURS[event])
+    return "  ".join([when.pretty or when.plain, coloured, *shown])
+
+
+def _json(value: Any) -> str:
+    """JSON for a person to read, without what a terminal might take for a command."""
+    text: str = ujson.dumps(value, ensure_ascii=False, escape_forward_slashes=False)
+    return text if text.isprintable() else str(ujson.dumps(value, escape_forward_slashes=False))
