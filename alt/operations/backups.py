@@ -15,7 +15,7 @@ from alt.operations.arns import table_arn, table_name
 from alt.operations.caller import Caller
 from alt.operations.engine import Engine
 from alt.operations.reply import body
-from alt.operations.table_description import key_schema, projection
+from alt.operations.table_description import key_schema, projection, stream_specification
 from alt.operations.table_settings import is_on_demand
 from alt.operations.throughput_rules import CAPACITY_UNITS, ON_DEMAND, PROVISIONED
 from alt.storage.definition import Backup, IndexDefinition, TableDefinition
@@ -208,12 +208,10 @@ def _features(table: TableDefinition) -> dict[str, Any]:
         if index.status != "DELETING":
             kind = "GlobalSecondaryIndexes" if index.is_global else "LocalSecondaryIndexes"
             features.setdefault(kind, []).append(_index(index))
-    for member, setting in (
-        ("StreamDescription", "StreamSpecification"),
-        ("SSEDescription", "SSEDescription"),
-    ):
-        if setting in table.settings:
-            features[member] = table.settings[setting]
+    if table.stream is not None:
+        features["StreamDescription"] = stream_specification(table.stream)
+    if "SSEDescription" in table.settings:
+        features["SSEDescription"] = table.settings["SSEDescription"]
     return features
 
 

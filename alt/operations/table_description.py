@@ -7,7 +7,7 @@ from typing import Any
 
 from alt.operations.arns import index_arn, table_arn
 from alt.operations.table_quotas import decreases_today
-from alt.storage.definition import IndexDefinition, KeyAttribute, TableDefinition
+from alt.storage.definition import IndexDefinition, KeyAttribute, StreamDefinition, TableDefinition
 
 Description = dict[str, Any]
 # Number of items and their bytes.
@@ -130,10 +130,12 @@ def _add_stream(description: Description, definition: TableDefinition) -> None:
         description["LatestStreamLabel"] = label
         description["LatestStreamArn"] = f"{description['TableArn']}/stream/{label}"
     if definition.stream is not None:
-        description["StreamSpecification"] = {
-            "StreamEnabled": True,
-            "StreamViewType": definition.stream.view_type,
-        }
+        description["StreamSpecification"] = stream_specification(definition.stream)
+
+
+def stream_specification(stream: StreamDefinition) -> Description:
+    """The StreamSpecification of a stream that is on."""
+    return {"StreamEnabled": True, "StreamViewType": stream.view_type}
 
 
 def _add_indexes(
