@@ -22,7 +22,18 @@ class Cell(NamedTuple):
 
 
 RIGHT_ALIGNED = frozenset(
-    ("Items", "Size", "Read units", "Write units", "Requests", "Throttled", "Read units/s", "Write units/s")
+    (
+        "Items",
+        "Records",
+        "Requests",
+        "Shards",
+        "Size",
+        "Throttled",
+        "Read units",
+        "Read units/s",
+        "Write units",
+        "Write units/s",
+    )
 )
 LIST_HEADINGS = ("Table", "Items", "Size", "Created", "Billing", "Status")
 

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from alt.errors import ApiError, resource_not_found, validation
-from alt.operations.engine import Engine, table_arn
+from alt.operations.arns import table_arn
+from alt.operations.engine import Engine
 from alt.storage.definition import StreamDefinition, TableDefinition
 from alt.storage.log_trim import stream_ended
 from alt.storage.table import Table

@@ -7,7 +7,9 @@ from typing import Any
 from alt.config import MAX_PAGE_BYTES
 from alt.errors import validation
 from alt.operations import stream_positions as positions
-from alt.operations.engine import Caller, Engine, table_name
+from alt.operations.arns import table_name
+from alt.operations.caller import Caller
+from alt.operations.engine import Engine
 from alt.operations.reply import body, dumps, members
 from alt.operations.stream_records import RecordWriter
 from alt.operations.stream_settings import Stream, find_stream, parse_stream_arn, readable_streams, stream_arn

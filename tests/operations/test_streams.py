@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -24,7 +23,7 @@ SEQUENCE = 10**20
 @pytest.fixture
 def streamed(service: Any) -> Any:
     """With one table whose stream of one shard shows both images."""
-    service.engine = replace(service.engine, stream_shards=1)
+    service.engine.stream_shards = 1
     service.create(StreamSpecification=enabled())
     return service
 
@@ -295,7 +294,7 @@ def test_describe_stream(streamed: Any) -> None:
 
 
 def test_shards_are_paged(service: Any) -> None:
-    service.engine = replace(service.engine, stream_shards=MAX_STREAM_SHARDS)
+    service.engine.stream_shards = MAX_STREAM_SHARDS
     service.create(StreamSpecification=enabled())
     found: list[str] = []
     request: dict[str, Any] = {}
