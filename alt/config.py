@@ -27,6 +27,8 @@ MAX_RANGE_KEY_BYTES = 1_024
 MAX_ITEM_COLLECTION_BYTES = 10 * 1024**3
 DEFAULT_STREAM_SHARDS = 4
 MAX_STREAM_SHARDS = 256
+# How often expired items are looked for.
+TTL_INTERVAL_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class Settings:
     item_collection_limit: int = MAX_ITEM_COLLECTION_BYTES
     enforce_throughput: bool = False
     stream_shards: int = DEFAULT_STREAM_SHARDS
+    ttl_interval: float = TTL_INTERVAL_SECONDS
+    ttl_change_interval: float = 0.0
 
 
 def default_data_dir() -> Path:

@@ -61,6 +61,7 @@ async def _serve_locked(settings: Settings, lock: ServerLock | None, ready: Call
             settings.sync,
             item_collection_limit=settings.item_collection_limit,
             clock=clock,
+            ttl_interval=settings.ttl_interval,
         )
         store.recover()
     address = _address(listener)
@@ -71,6 +72,7 @@ async def _serve_locked(settings: Settings, lock: ServerLock | None, ready: Call
         address,
         enforce_throughput=settings.enforce_throughput,
         stream_shards=settings.stream_shards,
+        ttl_change_interval=settings.ttl_change_interval,
     )
     metering = loop.create_task(engine.meter.keep_storing())
     connections = Connections(Dispatcher(engine, address), loop)

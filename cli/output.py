@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import click
 import ujson
 
-# A TableDescription, as DescribeTable answers it; with `Tags` beside it where one table is shown.
+# A TableDescription, as DescribeTable answers it; where one table is shown, with its Tags and TimeToLiveDescription.
 Description = dict[str, Any]
 
 
@@ -89,6 +89,7 @@ def show_rows(description: Description) -> list[list[Cell]]:
         ("Table class", Cell(table_class)),
         ("Deletion protection", Cell(protected)),
         ("Stream", Cell(stream)),
+        ("Time to live", Cell(_time_to_live(description["TimeToLiveDescription"]))),
         *(("Local index", index) for index in _indexes(description, "LocalSecondaryIndexes")),
         *(("Global index", index) for index in _indexes(description, "GlobalSecondaryIndexes")),
         *(("Tag", Cell(f"{tag['Key']} = {tag['Value']}")) for tag in description["Tags"]),
@@ -144,6 +145,13 @@ def _units(described: Description) -> str:
         return ""
     units = described["ProvisionedThroughput"]
     return f", {units['ReadCapacityUnits']} read and {units['WriteCapacityUnits']} write units"
+
+
+def _time_to_live(described: dict[str, str]) -> str:
+    status = described["TimeToLiveStatus"]
+    if status == "DISABLED":
+        return "off"
+    return described["AttributeName"] if status == "ENABLED" else f"{described['AttributeName']}; {status}"
 
 
 def _keys(description: Description, keyed: Description) -> list[tuple[str, str]]:

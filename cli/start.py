@@ -13,6 +13,7 @@ from alt.config import (
     DEFAULT_STREAM_SHARDS,
     MAX_ITEM_COLLECTION_BYTES,
     MAX_STREAM_SHARDS,
+    TTL_INTERVAL_SECONDS,
     Settings,
     Sync,
     default_data_dir,
@@ -77,6 +78,24 @@ LOG_LEVELS = ["debug", "info", "warning", "error"]
     help="How many shards a new stream has; a stream keeps those it began with.",
 )
 @click.option(
+    "--ttl-interval",
+    envvar="ALT_TTL_INTERVAL",
+    metavar="SECONDS",
+    default=TTL_INTERVAL_SECONDS,
+    show_default=True,
+    type=click.FloatRange(min=0, min_open=True),
+    help="How often items that have expired are deleted.",
+)
+@click.option(
+    "--ttl-change-interval",
+    envvar="ALT_TTL_CHANGE_INTERVAL",
+    metavar="SECONDS",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    help="How long after a change of a table's TimeToLive the next is refused; DynamoDB documents 3600.",
+)
+@click.option(
     "--log-level", envvar="ALT_LOG_LEVEL", default="warning", show_default=True, type=click.Choice(LOG_LEVELS)
 )
 def start(
@@ -88,6 +107,8 @@ def start(
     item_collection_limit: int,
     enforce_throughput: bool,
     stream_shards: int,
+    ttl_interval: float,
+    ttl_change_interval: float,
     log_level: str,
 ) -> None:
     """Serve the DynamoDB API."""
@@ -112,6 +133,8 @@ def start(
         item_collection_limit=item_collection_limit,
         enforce_throughput=enforce_throughput,
         stream_shards=stream_shards,
+        ttl_interval=ttl_interval,
+        ttl_change_interval=ttl_change_interval,
     )
     try:
         run(settings, ready)

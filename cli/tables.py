@@ -52,11 +52,14 @@ def ls(data_dir: Path | None, as_json: bool) -> None:
 def show(name: str, data_dir: Path | None, as_json: bool) -> None:
     """Show one table: its keys, indexes, settings and tags."""
     with opened(data_dir) as engine:
-        from alt.operations.tags import tags_of
+        from alt.operations import tags, time_to_live
 
         problems: list[str] = []
         definition = _definition(engine, name)
-        description = _describe(engine, definition, problems) | {"Tags": tags_of(definition)}
+        description = _describe(engine, definition, problems) | {
+            "Tags": tags.tags_of(definition),
+            "TimeToLiveDescription": time_to_live.description(definition),
+        }
     if problems:
         raise click.ClickException("; ".join(problems))
     if as_json:

@@ -20,6 +20,7 @@ from alt.operations import (
     streams,
     tables,
     tags,
+    time_to_live,
     transactions,
     update_table,
 )
@@ -41,6 +42,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("dynamodb", "DescribeEndpoints"): account.describe_endpoints,
     ("dynamodb", "DescribeLimits"): account.describe_limits,
     ("dynamodb", "DescribeTable"): tables.describe_table,
+    ("dynamodb", "DescribeTimeToLive"): time_to_live.describe_time_to_live,
     ("dynamodb", "GetItem"): items.get_item,
     ("dynamodb", "ListBackups"): backups.list_backups,
     ("dynamodb", "ListTables"): tables.list_tables,
@@ -55,6 +57,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("dynamodb", "UntagResource"): tags.untag_resource,
     ("dynamodb", "UpdateItem"): items.update_item,
     ("dynamodb", "UpdateTable"): update_table.update_table,
+    ("dynamodb", "UpdateTimeToLive"): time_to_live.update_time_to_live,
     ("dynamodbstreams", "DescribeStream"): streams.describe_stream,
     ("dynamodbstreams", "GetRecords"): streams.get_records,
     ("dynamodbstreams", "GetShardIterator"): streams.get_shard_iterator,

@@ -11,6 +11,7 @@ import re
 from typing import Any, NamedTuple
 
 from alt import errors
+from alt.operations import time_to_live
 from alt.operations.arns import table_arn, table_name
 from alt.operations.caller import Caller
 from alt.operations.engine import Engine
@@ -212,6 +213,8 @@ def _features(table: TableDefinition) -> dict[str, Any]:
         features["StreamDescription"] = stream_specification(table.stream)
     if "SSEDescription" in table.settings:
         features["SSEDescription"] = table.settings["SSEDescription"]
+    if (described := time_to_live.description(table))["TimeToLiveStatus"] != "DISABLED":
+        features["TimeToLiveDescription"] = described
     return features
 
 

@@ -16,9 +16,10 @@ class Engine:
     """`clock` gives epoch seconds, `new_id` a fresh UUID's text; `address` is `host:port` as listened on.
 
     `enforce_throughput` holds tables to the capacity they are given; a new stream gets `stream_shards` shards.
+    A table's TimeToLive may be changed once in `ttl_change_interval` seconds.
     """
 
-    __slots__ = ("address", "clock", "meter", "new_id", "store", "stream_shards")
+    __slots__ = ("address", "clock", "meter", "new_id", "store", "stream_shards", "ttl_change_interval")
 
     def __init__(
         self,
@@ -29,12 +30,14 @@ class Engine:
         *,
         enforce_throughput: bool = False,
         stream_shards: int = DEFAULT_STREAM_SHARDS,
+        ttl_change_interval: float = 0.0,
     ) -> None:
         self.store = store
         self.clock = clock
         self.new_id = new_id
         self.address = address
         self.stream_shards = stream_shards
+        self.ttl_change_interval = ttl_change_interval
         self.meter = Meter(store.usage, clock, enforce_throughput)
 
     def table(self, name: str) -> Table:

@@ -69,6 +69,19 @@ class RecoveryDefinition:
 
 
 @dataclass(frozen=True, slots=True)
+class TimeToLive:
+    """Items expire at the time, in epoch seconds, that they have in `attribute`.
+
+    `status` is `ENABLING`, `ENABLED`, `DISABLING` or `DISABLED`; `changed` (epoch seconds) is
+    when that was last asked for.
+    """
+
+    status: str
+    attribute: str
+    changed: float
+
+
+@dataclass(frozen=True, slots=True)
 class Restore:
     """Where a table that is being restored gets its items from.
 
@@ -99,6 +112,7 @@ class TableDefinition:
     settings: dict[str, Any] = field(default_factory=dict)
     streams: tuple[StreamDefinition, ...] = ()
     recovery: RecoveryDefinition | None = None
+    time_to_live: TimeToLive | None = None
     restore: Restore | None = None
 
     @property
@@ -125,6 +139,7 @@ class TableDefinition:
         indexes = tuple(_index(index) for index in members.pop("indexes"))
         streams = tuple(StreamDefinition(**stream) for stream in members.pop("streams", ()))
         recovery = members.pop("recovery", None)
+        time_to_live = members.pop("time_to_live", None)
         restore = members.pop("restore", None)
         return TableDefinition(
             hash_key=KeyAttribute(**hash_key),
@@ -132,6 +147,7 @@ class TableDefinition:
             indexes=indexes,
             streams=streams,
             recovery=None if recovery is None else RecoveryDefinition(**recovery),
+            time_to_live=None if time_to_live is None else TimeToLive(**time_to_live),
             restore=None if restore is None else Restore(**restore),
             **members,
         )

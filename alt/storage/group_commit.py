@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import apsw
 
 from alt.errors import internal_server_error
+from alt.storage.sqlite import BUSY_TIMEOUT_MS
 from alt.storage.statistics import Statistics
 
 T = TypeVar("T")
@@ -98,6 +99,40 @@ class GroupCommit:
 
     def release(self) -> None:
         self._next()
+
+    async def alone(self, work: Callable[[], None]) -> None:
+        """Run `work`, which may take long, in a transaction of its own on the executor; writes queue up meanwhile.
+
+        Cancelled, it is undone.
+        """
+        held = self.hold()
+        try:
+            await held
+            if self._executor is None:
+                self._run_alone(work)
+                return
+            loop = asyncio.get_running_loop()
+            running = loop.run_in_executor(self._executor, self._run_alone, work)
+            try:
+                await asyncio.shield(running)
+            except asyncio.CancelledError:
+                self._connection.interrupt()
+                await asyncio.wait([running])
+                raise
+        finally:
+            if held.done() and not held.cancelled():
+                self.release()
+
+    def _run_alone(self, work: Callable[[], None]) -> None:
+        self._connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        try:
+            self._cursor.execute("BEGIN IMMEDIATE")
+            work()
+            self._cursor.execute("COMMIT")
+        finally:
+            if self._connection.in_transaction:
+                self._cursor.execute("ROLLBACK")
+            self._connection.set_busy_timeout(0)
 
     def break_off(self) -> None:
         """Take no further writes: the file lacks what is decided, until the next start gives it that."""

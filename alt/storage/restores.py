@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import apsw
 
-from alt.storage import copies, sqlite
+from alt.storage import copies, expiry, sqlite
 from alt.storage.copies import Progress, no_progress
 from alt.storage.definition import IndexDefinition, TableDefinition
 from alt.storage.indexes import index_columns
@@ -145,6 +145,7 @@ def reshape(copy: apsw.Connection, old: TableDefinition, new: TableDefinition) -
                 _drop_index(cursor, index)
             elif index.name != kept[index.id].name:
                 _rename_index(cursor, index, kept[index.id])
+        cursor.execute(expiry.DROP)  # no restored table has TimeToLive
         # The journal's entries and the clients' tokens are about the old table.
         cursor.execute("UPDATE transaction_mark SET number = 0")
         cursor.execute("DELETE FROM token")

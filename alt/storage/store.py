@@ -12,12 +12,13 @@ from typing import ParamSpec, TypeVar
 
 import apsw
 
-from alt.config import MAX_ITEM_COLLECTION_BYTES, Sync
+from alt.config import MAX_ITEM_COLLECTION_BYTES, TTL_INTERVAL_SECONDS, Sync
 from alt.storage import copies
 from alt.storage.backups import Backups
 from alt.storage.catalog import Catalog
 from alt.storage.data_directory import UnusableDataError
 from alt.storage.definition import TableDefinition
+from alt.storage.expiry_work import ExpiryWork
 from alt.storage.index_work import IndexWork
 from alt.storage.journal import Journal
 from alt.storage.log_trim import LogTrim
@@ -48,7 +49,7 @@ T = TypeVar("T")
 class Store:
     """Tables by name. `directory` None keeps everything in memory. `on_step`: see Transactions.
 
-    `clock` gives epoch seconds.
+    `clock` gives epoch seconds. Expired items are looked for every `ttl_interval` seconds.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Store:
         on_step: Callable[[str], None] = lambda _step: None,
         item_collection_limit: int = MAX_ITEM_COLLECTION_BYTES,
         clock: Callable[[], float] = time.time,
+        ttl_interval: float = TTL_INTERVAL_SECONDS,
     ) -> None:
         self._directory = directory
         self._sync = sync
@@ -71,6 +73,7 @@ class Store:
         self._next_poll = 0.0
         self._index_work = IndexWork(self)
         self._log_trim = LogTrim(self, clock)
+        self.expiry_work = ExpiryWork(self, clock, ttl_interval)
         self._copier = ThreadPoolExecutor(COPY_THREADS, thread_name_prefix="copy")
         self.backups = Backups(
             self._catalog, None if directory is None else directory / BACKUPS_FOLDER, self._copier
@@ -218,6 +221,7 @@ class Store:
             self.start_index_work(definition)
             self.restores.start(definition)
         self._log_trim.start()
+        self.expiry_work.start()
 
     def _usable(self, name: str) -> Table | None:
         """The table if its file can be used: one that cannot does not keep the others from being served."""
@@ -241,6 +245,7 @@ class Store:
         await self.backups.finish()
         await self._index_work.stop()
         await self._log_trim.stop()
+        await self.expiry_work.stop()
         for table in self._open.values():
             await table.drain()
             table.close()

@@ -22,6 +22,7 @@ from alt.storage import copies, sqlite
 from alt.storage.change_log import ChangeLog
 from alt.storage.data_directory import UnusableDataError
 from alt.storage.definition import TableDefinition
+from alt.storage.expiry import Expiry
 from alt.storage.group_commit import GroupCommit
 from alt.storage.indexes import EntryChange, Index, Stored
 from alt.storage.item_collections import ItemCollections
@@ -126,6 +127,7 @@ class Table:
         self._read = self._reader.cursor()
         self._write = self._writer.cursor()
         self.log = ChangeLog(self._write, self._read, clock)
+        self.expiry = Expiry(self._write, self._read)
         self._statistics = Statistics(self._write)
         self._commits = GroupCommit(
             self._writer, None if path is None else executor, self._statistics, self._forget_progress
@@ -150,6 +152,7 @@ class Table:
         """Take over a changed definition."""
         self.definition = definition
         self._is_logged = definition.is_logged
+        self.expiry.redefine(definition)
         kept = {index.definition.id: index for index in self.indexes.values()}
         self.indexes = {}
         for index_definition in definition.indexes:
@@ -440,6 +443,10 @@ class Table:
             return read()
         finally:
             self._read.execute("COMMIT")
+
+    async def alone(self, work: Callable[[], None]) -> None:
+        """Run `work` in a transaction of its own that may take long, beside the event loop; writes wait for it."""
+        await self._commits.alone(work)
 
     # Index changes, each a write of bounded length
 

@@ -33,16 +33,16 @@ class Service:
         self.access_key = "AKID"
 
     def __call__(self, operation: str, region: str = "us-east-1", **request: Any) -> Any:
+        body = asyncio.run(self.begin(operation, region, **request))
+        return json.loads(body) if body else None
+
+    async def begin(self, operation: str, region: str = "us-east-1", **request: Any) -> bytes:
+        """The same for one of several requests at a time: the answer's body."""
         scope = f"{self.access_key}/20261124/{region}/dynamodb/aws4_request"
         caller = Caller(f"AWS4-HMAC-SHA256 Credential={scope}".encode())
-
-        async def answer() -> bytes:
-            api = "dynamodbstreams" if ("dynamodbstreams", operation) in OPERATIONS else "dynamodb"
-            reply = OPERATIONS[api, operation](self.engine, request, caller)
-            return reply if isinstance(reply, bytes) else await reply
-
-        body = asyncio.run(answer())
-        return json.loads(body) if body else None
+        api = "dynamodbstreams" if ("dynamodbstreams", operation) in OPERATIONS else "dynamodb"
+        reply = OPERATIONS[api, operation](self.engine, request, caller)
+        return reply if isinstance(reply, bytes) else await reply
 
     def create(self, name: str = "Music", **members: Any) -> Any:
         """Create a table whose partition key is the string `pk`, on demand unless told otherwise."""
@@ -71,6 +71,14 @@ class Service:
             await self.store.restores.finish(definition)
 
         asyncio.run(finish())
+
+    def expire(self) -> None:
+        """What the background does every few seconds: delete the items that have expired, on all tables."""
+
+        async def work() -> None:
+            await asyncio.gather(*self.store.expiry_work.start_all())
+
+        asyncio.run(work())
 
     def refused(self, operation: str, **request: Any) -> ApiError:
         with pytest.raises(ApiError) as refused:

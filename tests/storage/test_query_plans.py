@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import apsw
@@ -12,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alt.storage import sqlite
-from alt.storage.definition import IndexDefinition, KeyAttribute, TableDefinition
+from alt.storage.definition import IndexDefinition, KeyAttribute, TableDefinition, TimeToLive
+from alt.storage.expiry import Expiry
 from alt.storage.indexes import Index
 from alt.storage.rows import ITEMS, Bound, Columns, PartitionRange, SlotRange
 
@@ -97,6 +99,31 @@ def test_a_scan_and_its_segments_seek(connection: apsw.Connection, columns: Colu
         (step,) = plan(connection, rows.after((9, *["m"] * (len(columns.key) - 1))))
         assert f"({','.join(columns.key)})>(" in step
         assert "slot<?" in step
+
+
+@pytest.mark.parametrize("attribute", ["expires", "it's", 'a"b', "a\0b", "ключ"])
+def test_expired_items_are_found_by_their_index(attribute: str) -> None:
+    opened = sqlite.connect(sqlite.MEMORY)
+    sqlite.create(opened, "table", 1)
+    expiry = Expiry(opened.cursor(), opened.cursor())
+    expiry.redefine(replace(TABLE, time_to_live=TimeToLive("ENABLED", attribute, 0.0)))
+    expiry.build()
+    plans: list[list[str]] = []
+
+    def explain(_cursor: apsw.Cursor, sql: str, bindings: Any) -> bool:
+        if sql.startswith("SELECT") and "FROM item" in sql:
+            steps = opened.execute(f"EXPLAIN QUERY PLAN {sql}", bindings)
+            plans.append([detail for _, _, _, detail in steps])
+        return True
+
+    opened.exec_trace = explain
+    assert not expiry.has_expired(0.0)
+    assert not expiry.expired(0.0)
+    # A second step would be a sort.
+    step = "USING INDEX expiry (<expr>>? AND <expr><?)"
+    assert [[each.replace("COVERING ", "") for each in plan] for plan in plans] == [
+        [f"SEARCH item {step}"]
+    ] * 2
 
 
 # What the seeks find is what the range means.
