@@ -111,6 +111,18 @@ class ChangeLog:
         finally:
             cursor.close()
 
+    def old_images(self, after: int, newest: int) -> Iterator[tuple[int, RowKey, Stored | None]]:
+        """Of the changes numbered above `after` and up to `newest`, the newest first: number, key, item before."""
+        cursor = self._read.connection.execute(
+            "SELECT seq, slot, pk, sk, old_size, old FROM change WHERE seq > ? AND seq <= ? ORDER BY seq DESC",
+            (after, newest),
+        )
+        try:
+            for seq, slot, pk, sk, size, old in cursor:
+                yield seq, RowKey(slot, pk, sk), None if old is None else Stored(size, old)
+        finally:
+            cursor.close()
+
     def begins_before(self, at: float) -> bool:
         """Whether the oldest change that is there was made before the moment `at`."""
         oldest = self._read.execute("SELECT at FROM change ORDER BY seq LIMIT 1").get

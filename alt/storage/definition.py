@@ -85,7 +85,7 @@ class TimeToLive:
 class Restore:
     """Where a table that is being restored gets its items from.
 
-    `origin` is `{"backup": id}` or another member that says what (alt/storage/restores.py);
+    `origin` is `{"backup": id}`, or a table's past as alt/storage/recovery.py has it;
     `summary` is the RestoreSummary that DescribeTable gives.
     """
 

@@ -94,7 +94,7 @@ class Restores:
 
     async def _restore(self, definition: TableDefinition, progress: Progress) -> None:
         """The steps above."""
-        origin = self._store.origin(definition)
+        origin = await self._store.origin(definition)
         ready = replace(definition, restore=None)
         part = self._store.part(definition)
 

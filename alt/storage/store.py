@@ -22,6 +22,7 @@ from alt.storage.expiry_work import ExpiryWork
 from alt.storage.index_work import IndexWork
 from alt.storage.journal import Journal
 from alt.storage.log_trim import LogTrim
+from alt.storage.recovery import Past, past_contents
 from alt.storage.restores import Origin, OriginLostError, Restores
 from alt.storage.table import TOKEN_SECONDS, Table
 from alt.storage.transactions import Transactions
@@ -144,12 +145,15 @@ class Store:
 
     # What a restore needs (alt/storage/restores.py)
 
-    def origin(self, definition: TableDefinition) -> Origin:
+    async def origin(self, definition: TableDefinition) -> Origin:
         """What a table is to be restored from. Raises OriginLostError."""
         assert definition.restore is not None
-        backup = self.backups.get(definition.restore.origin["backup"])
+        origin = definition.restore.origin
+        if "table" in origin:
+            return await past_contents(self.table(origin["table"]), Past(**origin))
+        backup = self.backups.get(origin["backup"])
         if backup is None or not backup.available:
-            raise OriginLostError(definition.restore.origin)
+            raise OriginLostError(origin)
         contents = self.backups.open(backup)
         release = contents.close if self._directory is not None else lambda: None
         return Origin(contents, release, backup.table)

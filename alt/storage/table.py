@@ -407,7 +407,7 @@ class Table:
         return number
 
     def redo(self, effects: Iterable[Effect]) -> None:
-        """Write the effects of a decided transaction, inside `begin` and `commit`."""
+        """Write effects whatever the limits: of a decided transaction, or to undo changes."""
         if self._collections is not None:
             self._collections.is_limited = False
         for _, key, new in effects:
@@ -426,6 +426,10 @@ class Table:
 
     def tokens(self) -> list[Token]:
         return [Token(*row) for row in self._read.execute("SELECT token, request, expires FROM token")]
+
+    @property
+    def is_in_memory(self) -> bool:
+        return self._path is None
 
     def pinned(self) -> apsw.Connection:
         """A connection that reads the file as it is now, for a copy.
