@@ -6,6 +6,7 @@ import click
 
 from alt import __version__
 
+from .restore import restore
 from .start import start
 from .streams import streams
 from .tables import tables
@@ -18,6 +19,7 @@ def main() -> None:
     """Alt: the DynamoDB API on SQLite files."""
 
 
+main.add_command(restore)
 main.add_command(start)
 main.add_command(streams)
 main.add_command(tables)

@@ -19,7 +19,7 @@ from alt.operations.engine import Engine
 from alt.operations.reply import body
 from alt.operations.restore_rules import check_region, restored_definition
 from alt.operations.restore_table import begin_restore, check_target
-from alt.storage.definition import RecoveryDefinition, Restore
+from alt.storage.definition import RecoveryDefinition, Restore, TableDefinition
 from alt.storage.recovery import Past, earliest
 from alt.storage.table import Table
 
@@ -49,6 +49,11 @@ def describe_continuous_backups(engine: Engine, request: Request, caller: Caller
 
 
 def restore_table_to_point_in_time(engine: Engine, request: Request, caller: Caller) -> bytes:
+    return begin_restore(engine, table_to_restore(engine, request, caller), caller)
+
+
+def table_to_restore(engine: Engine, request: Request, caller: Caller) -> TableDefinition:
+    """The table that a RestoreTableToPointInTime asks for, once nothing speaks against it."""
     source, region = _source(request, caller)
     now = engine.clock()
     wanted, latest = request.get("RestoreDateTime"), request.get("UseLatestRestorableTime") is True
@@ -68,7 +73,7 @@ def restore_table_to_point_in_time(engine: Engine, request: Request, caller: Cal
         Restore(past.origin(), summary),
     )
     check_target(engine, definition.name)
-    return begin_restore(engine, definition, caller)
+    return definition
 
 
 def past_of(table: Table, at: float, now: float) -> Past:

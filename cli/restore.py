@@ -1,0 +1,107 @@
+"""`alt restore`: a table as it was at a moment, under a new name."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from . import output
+from .data import data_dir_option, opened
+from .moments import parse_moment, show_moment
+from .progress import Report, progress_bar
+
+if TYPE_CHECKING:
+    from alt.operations.engine import Engine
+    from alt.storage.definition import TableDefinition
+
+
+@click.command()
+@click.argument("table")
+@click.option(
+    "--at", "moment", required=True, help='"10 minutes ago", 2026-11-24T12:00:00Z, or epoch seconds.'
+)
+@click.option("--as", "name", help="The new table's name. [default: TABLE-restored]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, as DescribeTable answers it.")
+@data_dir_option
+def restore(table: str, moment: str, name: str | None, as_json: bool, data_dir: Path | None) -> None:
+    """Restore TABLE as it was at a moment into a new table, whether a server runs or not.
+
+    Its point-in-time recovery must have been on since then (UpdateContinuousBackups).
+    """
+    from alt.config import DEFAULT_REGION
+    from alt.operations.table_description import describe
+
+    target = name or f"{table}-restored"
+    with opened(data_dir) as engine:
+        at = parse_moment(moment, engine.clock())
+        definition = _wanted(engine, table, target, at)
+        with progress_bar() as report:
+            _run(engine, definition, report)
+        restored = engine.table(target)
+        described = describe(
+            restored.definition,
+            DEFAULT_REGION,
+            engine.clock(),
+            restored.statistics(),
+            restored.index_statistics(),
+        )
+    if as_json:
+        output.json(described)
+    else:
+        items = output.count(described)
+        click.echo(f"Restored {table} as of {show_moment(at)} as {target}: {items} items.")
+
+
+def _wanted(engine: Engine, table: str, target: str, at: float) -> TableDefinition:
+    """The definition of the table to make, or the reason why not in a line."""
+    from alt import validation
+    from alt.errors import ApiError
+    from alt.operations.caller import Caller
+    from alt.operations.recovery import table_to_restore
+    from alt.storage.recovery import earliest
+
+    request = {"SourceTableName": table, "TargetTableName": target, "RestoreDateTime": at}
+    check = validation.checker("dynamodb", "RestoreTableToPointInTime")
+    assert check is not None
+    try:
+        check(request)
+        return table_to_restore(engine, request, Caller(None))
+    except ApiError as error:
+        if error.type == "TableNotFoundException":
+            raise click.ClickException(f"no table {table}: `alt tables ls` lists those there are") from None
+        if error.type == "TableAlreadyExistsException":
+            raise click.ClickException(f"there is a table {target}: --as gives another name") from None
+        if error.type == "PointInTimeRecoveryUnavailableException":
+            raise click.ClickException(
+                f"point-in-time recovery of {table} is off: UpdateContinuousBackups turns it on, for what follows"
+            ) from None
+        if error.type == "InvalidRestoreTimeException":
+            definition = engine.store.definition(table)
+            since = None if definition is None else earliest(definition.recovery, engine.clock())
+            window = "" if since is None else f" from {show_moment(since)} up to now"
+            raise click.ClickException(
+                f"{table} can be restored to a moment{window}, and not to {show_moment(at)}"
+            ) from None
+        raise click.ClickException(error.message or error.type) from None
+
+
+def _run(engine: Engine, definition: TableDefinition, report: Report) -> None:
+    store = engine.store
+
+    async def run() -> None:
+        store.restores.start(definition, lambda done, total: report("Copying", done, total))
+        await store.restores.finish(definition)
+
+    if not store.create(definition):
+        raise click.ClickException(f"there is a table {definition.name}: --as gives another name")
+    try:
+        asyncio.run(run())
+    except KeyboardInterrupt:
+        store.abandon(definition)
+        raise
+    done = store.definition(definition.name)
+    if done is None or done.restore is not None:
+        raise click.ClickException(f"{definition.name} was not restored")

@@ -1,0 +1,116 @@
+"""`alt restore`, and the moments it understands."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from alt.cli.moments import parse_moment
+
+Run = Callable[..., Any]
+
+NOW = 1_795_521_600.0  # 2026-11-24T12:00:00Z
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("10 minutes ago", NOW - 600),
+        ("1 minute ago", NOW - 60),
+        ("  90 Seconds ago ", NOW - 90),
+        ("1.5 hours ago", NOW - 5_400),
+        ("1h 30m ago", NOW - 5_400),
+        ("1h30m5s ago", NOW - 5_405),
+        ("2 days 1 hour ago", NOW - 176_400),
+        ("1795521000", NOW - 600),
+        ("1795521000.25", NOW - 599.75),
+        ("2026-11-24T11:50:00Z", NOW - 600),
+        ("2026-11-24 11:50:00.5+00:00", NOW - 599.5),
+        ("2026-11-24T12:50:00+01:00", NOW - 600),
+        ("2026-11-24T11:50:00", datetime(2026, 11, 24, 11, 50).timestamp()),
+        ("2026-11-24", datetime(2026, 11, 24).timestamp()),
+    ],
+)
+def test_moments(text: str, moment: float) -> None:
+    assert parse_moment(text, NOW) == moment
+
+
+@pytest.mark.parametrize(
+    "text", ["", "ago", "soon", "10 ago", "10 months ago", "in 10 minutes", "-5", "2026-13-01"]
+)
+def test_what_is_no_moment(text: str) -> None:
+    with pytest.raises(click.ClickException, match="is no moment: write"):
+        parse_moment(text, NOW)
+
+
+@pytest.fixture
+def recoverable(with_tables: Any) -> float:
+    """A moment after which one item of Music was changed and one removed."""
+    client = with_tables.client()
+    client.update_continuous_backups(
+        TableName="Music", PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
+    )
+    time.sleep(0.02)
+    moment = time.time()
+    time.sleep(0.02)
+    client.delete_item(TableName="Music", Key={"Artist": {"S": "A"}, "Song": {"S": "one"}})
+    client.put_item(
+        TableName="Music", Item={"Artist": {"S": "A"}, "Song": {"S": "two"}, "Year": {"N": "2000"}}
+    )
+    return moment
+
+
+def test_while_a_server_runs(alt: Run, with_tables: Any, recoverable: float, tmp_path: Path) -> None:
+    restored = alt("restore", "Music", "--at", str(recoverable), "--data-dir", tmp_path)
+    assert (restored.status, restored.err) == (0, "")
+    assert restored.out.endswith(" as Music-restored: 2 items.\n")
+    found = with_tables.client().scan(TableName="Music-restored", IndexName="by-year")["Items"]
+    assert sorted((item["Song"]["S"], item["Year"]["N"]) for item in found) == [
+        ("one", "1999"),
+        ("two", "1999"),
+    ]
+    assert with_tables.client().scan(TableName="Music")["Count"] == 1
+
+
+def test_without_a_server(alt: Run, with_tables: Any, recoverable: float, tmp_path: Path) -> None:
+    with_tables.stop()
+    arguments = (
+        "restore",
+        "Music",
+        "--at",
+        str(recoverable),
+        "--as",
+        "Old",
+        "--json",
+        "--data-dir",
+        tmp_path,
+    )
+    description = json.loads(alt(*arguments).out)
+    assert (description["TableName"], description["ItemCount"]) == ("Old", 2)
+    again = alt(*arguments)
+    assert (again.status, again.err) == (1, "Error: there is a table Old: --as gives another name\n")
+
+
+@pytest.mark.usefixtures("recoverable")
+def test_what_cannot_be_restored(alt: Run, tmp_path: Path) -> None:
+    def refused(table: str, *arguments: str) -> str:
+        result = alt("restore", table, *arguments, "--data-dir", tmp_path)
+        assert result.status != 0
+        assert len(result.err.splitlines()) == 1
+        return str(result.err)
+
+    assert refused("Absent", "--at", "1s ago") == (
+        "Error: no table Absent: `alt tables ls` lists those there are\n"
+    )
+    assert refused("Empty", "--at", "1s ago") == (
+        "Error: point-in-time recovery of Empty is off: UpdateContinuousBackups turns it on, for what follows\n"
+    )
+    early = refused("Music", "--at", "1 day ago")
+    assert early.startswith("Error: Music can be restored to a moment from 20")
+    assert refused("Music", "--at", "0s ago", "--as", "no/name").startswith("Error: 1 validation error")
