@@ -7,11 +7,11 @@ exact complement of `=`. Values of different types differ and have no order.
 from __future__ import annotations
 
 from binascii import a2b_base64
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from alt.expressions import nodes
-from alt.expressions.nodes import And, Between, Comparison, Function, In, Not, Or, Path, Value
+from alt.expressions.nodes import And, Between, Comparison, Elements, Function, In, Not, Or, Path, Value
 from alt.expressions.paths import lookup
 from alt.values.comparison import equal, order
 from alt.values.sizes import binary_size
@@ -24,14 +24,21 @@ class Condition:
     """A bound condition.
 
     `node` is its tree, whose operands are `Path`, `Value` and the function `size`.
+    `paths` are those in it, where they are known, still with the placeholders that
+    `names` resolves: what it reads is then told without a walk of the tree.
     """
 
-    __slots__ = ("_attribute_names", "_nested_names", "node")
+    __slots__ = ("_names", "_paths", "node")
 
-    def __init__(self, node: nodes.Condition) -> None:
+    def __init__(
+        self,
+        node: nodes.Condition,
+        paths: Sequence[Elements] | None = None,
+        names: Mapping[str, str] | None = None,
+    ) -> None:
         self.node = node
-        self._attribute_names: frozenset[str] | None = None
-        self._nested_names: frozenset[str] | None = None
+        self._paths = paths
+        self._names = names or {}
 
     def matches(self, item: Item) -> bool:
         """Whether the condition is true of an item; an absent item is `{}`."""
@@ -40,16 +47,18 @@ class Condition:
     @property
     def attribute_names(self) -> frozenset[str]:
         """The top-level attributes that the condition looks at."""
-        if self._attribute_names is None:
-            self._attribute_names = read_names(self.node)
-        return self._attribute_names
+        return self._read_names(nested=False)
 
     @property
     def nested_names(self) -> frozenset[str]:
         """Those it looks into, with `.` or `[]`; an index key may not be among them."""
-        if self._nested_names is None:
-            self._nested_names = read_names(self.node, nested=True)
-        return self._nested_names
+        return self._read_names(nested=True)
+
+    def _read_names(self, *, nested: bool) -> frozenset[str]:
+        if self._paths is None:
+            return read_names(self.node, nested=nested)
+        tops = [str(path[0]) for path in self._paths if not (nested and len(path) == 1)]
+        return frozenset([self._names.get(top, top) for top in tops])
 
 
 def read_names(*roots: nodes.Node, nested: bool = False) -> frozenset[str]:

@@ -39,6 +39,7 @@ from alt.expressions.nodes import (
     Comparison,
     Condition,
     Delete,
+    Elements,
     Function,
     In,
     Not,
@@ -81,18 +82,21 @@ class _Rank(IntEnum):
 
 
 class Parsed(Generic[Tree]):
-    """A parsed expression: its tree, and its placeholders in the order written.
+    """A parsed expression: its tree, its placeholders in the order written, and the paths in it.
 
     `bound` is for whoever binds it: what was bound once and holds for every
     request, because there are no placeholders.
     """
 
-    __slots__ = ("bound", "names", "tree", "values")
+    __slots__ = ("bound", "names", "paths", "tree", "values")
 
-    def __init__(self, tree: Tree, names: tuple[str, ...], values: tuple[str, ...]) -> None:
+    def __init__(
+        self, tree: Tree, names: tuple[str, ...], values: tuple[str, ...], paths: tuple[Elements, ...]
+    ) -> None:
         self.tree: Final = tree
         self.names: Final = names
         self.values: Final = values
+        self.paths: Final = paths
         self.bound: Any = None
 
 
@@ -124,6 +128,7 @@ class _Parser:
         self.kind = self.tokens[0].kind  # of the token that is next
         self.names: dict[str, None] = {}
         self.values: dict[str, None] = {}
+        self.paths: dict[Elements, None] = {}
         self.problems: dict[_Rank, str] = {}
         self.operators = 0
         self.closed: dict[int, int] = {}  # opening parenthesis to its closing one, by token
@@ -160,7 +165,7 @@ class _Parser:
             raise self.syntax_error()
         if self.problems:
             raise Problem(self.problems[min(self.problems)])
-        return Parsed(tree, tuple(self.names), tuple(self.values))
+        return Parsed(tree, tuple(self.names), tuple(self.values), tuple(self.paths))
 
     def path(self) -> PathRef:
         return self.steps([self.name()])
@@ -194,7 +199,9 @@ class _Parser:
                 break
         if len(elements) > MAX_PATH_LEVELS:
             self.note(_Rank.NAME, problems.nested_too_deep(len(elements)))
-        return PathRef(tuple(elements))
+        path = PathRef(tuple(elements))
+        self.paths[path.elements] = None
+        return path
 
     def value(self) -> ValueRef:
         name = self.expect(VALUE_PLACEHOLDER)

@@ -74,7 +74,9 @@ class Placeholders:
         try:
             parsed = parse_condition(text)
             self._parsed.append(parsed)
-            condition: Condition = parsed.bound or Condition(bind_condition(parsed.tree, scope))
+            condition: Condition = parsed.bound or Condition(
+                bind_condition(parsed.tree, scope), parsed.paths, scope.names
+            )
         except Problem as problem:
             raise _invalid(kind, problem) from None
         return _kept(parsed, condition)

@@ -12,7 +12,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from workloads import TABLE
+
 START_SECONDS = 30
+UUID_CHARACTERS = 36
 _CACHE = Path(tempfile.gettempdir()) / "alt-bench-peers"
 
 
@@ -61,8 +64,8 @@ class Servers:
         self._run(name, port, (_alt if name == "alt" else PEERS[name])(port, data))
 
     def start_bare(self) -> None:
-        """Start the bare loop on the file of Alt's one table."""
-        (table,) = (self.folder / "alt" / "tables").glob("*.db")
+        """Start the bare loop on the file of Alt's plain table."""
+        (table,) = (self.folder / "alt" / "tables").glob(f"{TABLE}-{'?' * UUID_CHARACTERS}.db")
         port = _free_port()
         self._run(
             "bare", port, [sys.executable, str(Path(__file__).parent / "bare.py"), str(table), str(port)]
