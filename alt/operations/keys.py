@@ -86,7 +86,7 @@ def _key_value(attribute: KeyAttribute, item: Item) -> AttributeValue:
 
 def hash_value(attribute: KeyAttribute, value: AttributeValue) -> EncodedKey:
     """The column value of a hash attribute, which is of its type. Refuses an empty or too long one."""
-    encoded = encode(value)
+    encoded: EncodedKey = value["S"] if attribute.type == "S" else encode(value)
     if not encoded:
         raise empty_key(attribute)
     if len(encoded) > MAX_HASH_KEY_BYTES // 4 and key_size(value) > MAX_HASH_KEY_BYTES:
@@ -96,7 +96,7 @@ def hash_value(attribute: KeyAttribute, value: AttributeValue) -> EncodedKey:
 
 def range_value(attribute: KeyAttribute, value: AttributeValue) -> EncodedKey:
     """The same of a range attribute."""
-    encoded = encode(value)
+    encoded: EncodedKey = value["S"] if attribute.type == "S" else encode(value)
     if not encoded:
         raise empty_key(attribute)
     if len(encoded) > MAX_RANGE_KEY_BYTES // 4 and key_size(value) > MAX_RANGE_KEY_BYTES:

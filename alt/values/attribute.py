@@ -95,7 +95,17 @@ def _entries(entries: Item, level: int, older: bool, wrong_names: list[str]) -> 
         length = len(name) if name.isascii() else len(name.encode())
         if not 0 < length <= MAX_NAME_BYTES:
             wrong_names.append(_LONG_NAME if length else _EMPTY_NAME)
-        size += length + _value(value, level, older, wrong_names)
+        # The commonest value, without a call.
+        if (
+            value
+            and len(value) == 1
+            and level <= MAX_LEVELS
+            and type(text := value.get("S")) is str
+            and text.isascii()
+        ):
+            size += length + len(text)
+        else:
+            size += length + _value(value, level, older, wrong_names)
     return size
 
 
