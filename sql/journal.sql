@@ -11,7 +11,7 @@ CREATE TABLE entry (
 CREATE TABLE effect (
     number   INTEGER NOT NULL,
     position INTEGER NOT NULL,
-    table_id TEXT NOT NULL,
+    file     TEXT NOT NULL,
     slot     INTEGER NOT NULL,
     pk       NOT NULL,
     sk       NOT NULL,

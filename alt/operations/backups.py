@@ -19,6 +19,7 @@ from alt.operations.reply import body
 from alt.operations.table_description import key_schema, projection, stream_specification
 from alt.operations.table_settings import is_on_demand
 from alt.operations.throughput_rules import CAPACITY_UNITS, ON_DEMAND, PROVISIONED
+from alt.storage.copies import Progress, no_progress
 from alt.storage.definition import Backup, IndexDefinition, TableDefinition
 
 Request = dict[str, Any]
@@ -43,21 +44,7 @@ class BackupArn(NamedTuple):
 
 
 def create_backup(engine: Engine, request: Request, caller: Caller) -> asyncio.Future[bytes]:
-    name = table_name(request["TableName"])
-    table = engine.store.table(name)
-    if table is None:
-        raise errors.no_such_table(name)
-    created = round(engine.clock(), 3)
-    items, size = table.statistics()
-    backup = Backup(
-        id=backup_id(created, engine.new_id()),
-        name=request["BackupName"],
-        created=created,
-        table=table.definition,
-        items=items,
-        size=size,
-    )
-    taken = engine.store.backups.create(table, backup)
+    backup, taken = begin_backup(engine, table_name(request["TableName"]), request["BackupName"])
     answer = body({"BackupDetails": _details(backup, backup_arn(backup, caller.region))})
 
     async def answer_soon() -> bytes:
@@ -65,6 +52,26 @@ def create_backup(engine: Engine, request: Request, caller: Caller) -> asyncio.F
         return answer
 
     return asyncio.ensure_future(answer_soon())
+
+
+def begin_backup(
+    engine: Engine, table_name: str, backup_name: str, progress: Progress = no_progress
+) -> tuple[Backup, asyncio.Task[None]]:
+    """A backup of the table as it is now, and the task that ends when it is available."""
+    table = engine.store.table(table_name)
+    if table is None:
+        raise errors.no_such_table(table_name)
+    created = round(engine.clock(), 3)
+    items, size = table.statistics()
+    backup = Backup(
+        id=backup_id(created, engine.new_id()),
+        name=backup_name,
+        created=created,
+        table=table.definition,
+        items=items,
+        size=size,
+    )
+    return backup, engine.store.backups.create(table, backup, progress)
 
 
 def describe_backup(engine: Engine, request: Request, caller: Caller) -> bytes:  # noqa: ARG001
@@ -111,11 +118,21 @@ def list_backups(engine: Engine, request: Request, caller: Caller) -> bytes:
             raise errors.validation("ExclusiveStartBackupArn does not match the region")
         found = [backup for backup in found if (backup.table.name, backup.id) > (last.table, last.id)]
     answer: dict[str, Any] = {
-        "BackupSummaries": [_summary(backup, caller.region) for backup in found[:limit]]
+        "BackupSummaries": [summary(backup, caller.region) for backup in found[:limit]]
     }
     if len(found) > limit:
         answer["LastEvaluatedBackupArn"] = backup_arn(found[limit - 1], caller.region)
     return body(answer)
+
+
+def summary(backup: Backup, region: str) -> dict[str, Any]:
+    """The BackupSummary."""
+    return {
+        "TableName": backup.table.name,
+        "TableId": backup.table.id,
+        "TableArn": table_arn(region, backup.table.name),
+        **_details(backup, backup_arn(backup, region)),
+    }
 
 
 def backup_id(created: float, unique: str) -> str:
@@ -165,15 +182,6 @@ def _details(backup: Backup, arn: str) -> dict[str, Any]:
     if backup.expires is not None:
         details["BackupExpiryDateTime"] = backup.expires
     return details
-
-
-def _summary(backup: Backup, region: str) -> dict[str, Any]:
-    return {
-        "TableName": backup.table.name,
-        "TableId": backup.table.id,
-        "TableArn": table_arn(region, backup.table.name),
-        **_details(backup, backup_arn(backup, region)),
-    }
 
 
 def _description(backup: Backup, arn: str) -> dict[str, Any]:

@@ -17,12 +17,20 @@ from alt.operations.engine import Engine
 from alt.operations.reply import body
 from alt.operations.restore_rules import check_region, restored_definition
 from alt.operations.table_description import as_restoring
+from alt.storage.copies import Progress, no_progress
 from alt.storage.definition import Restore, TableDefinition
 
 Request = dict[str, Any]
 
 
 def restore_table_from_backup(engine: Engine, request: Request, caller: Caller) -> bytes:
+    definition = definition_from_backup(engine, request, caller)
+    begin_restore(engine, definition)
+    return body({"TableDescription": as_restoring(definition, caller.region, engine.clock())})
+
+
+def definition_from_backup(engine: Engine, request: Request, caller: Caller) -> TableDefinition:
+    """The table that a RestoreTableFromBackup asks for, which may be restored."""
     arn = request["BackupArn"]
     backup = existing_backup(engine, arn)
     region = parse_arn(arn).region
@@ -40,7 +48,7 @@ def restore_table_from_backup(engine: Engine, request: Request, caller: Caller) 
         raise errors.backup_in_use(f"Backup is being created: {arn}")
     if is_being_restored(engine, backup):
         raise errors.backup_in_use(f"Backup is being used to restore another table: {arn}")
-    return begin_restore(engine, definition, caller)
+    return definition
 
 
 def check_target(engine: Engine, name: str) -> None:
@@ -55,10 +63,9 @@ def check_target(engine: Engine, name: str) -> None:
     raise errors.table_in_use(f"Table: {name} is already being restored{origin}")
 
 
-def begin_restore(engine: Engine, definition: TableDefinition, caller: Caller) -> bytes:
-    """Restore the table that `definition` describes in the background; the answer shows it CREATING."""
+def begin_restore(engine: Engine, definition: TableDefinition, progress: Progress = no_progress) -> None:
+    """Restore the table that `definition` describes in the background."""
     table_quotas.admit_table(len(engine.store.names()))
     if not engine.store.create(definition):
         raise errors.table_already_exists(definition.name)
-    engine.store.restores.start(definition)
-    return body({"TableDescription": as_restoring(definition, caller.region, engine.clock())})
+    engine.store.restores.start(definition, progress)

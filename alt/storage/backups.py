@@ -63,7 +63,7 @@ class Backups:
         )
         task = asyncio.get_running_loop().create_task(self._run(copy, backup))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._done)
         return task
 
     def open(self, backup: Backup) -> apsw.Connection:
@@ -87,7 +87,12 @@ class Backups:
 
     async def finish(self) -> None:
         """Return when no backup is being taken any more."""
-        await asyncio.gather(*self._tasks)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # logged already
 
     async def _run(self, copy: Coroutine[Any, Any, None], backup: Backup) -> None:
         try:

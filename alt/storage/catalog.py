@@ -90,8 +90,10 @@ class Catalog:
     def replace(self, definition: TableDefinition) -> None:
         """Store a changed definition of an existing table."""
         with self._transaction():
+            # By file, too: it is another once a snapshot was loaded, and so is the definition.
             self._connection.execute(
-                "UPDATE dynamo_table SET definition = ? WHERE id = ?", (definition.to_json(), definition.id)
+                "UPDATE dynamo_table SET definition = ? WHERE id = ? AND file = ?",
+                (definition.to_json(), definition.id, self.files[definition.id]),
             )
         self.tables[definition.name] = definition
 

@@ -41,6 +41,12 @@ class IndexWork:
             return
         self._tasks[definition.id] = asyncio.get_running_loop().create_task(self._run(definition))
 
+    def restart(self, definition: TableDefinition) -> None:
+        """The table's file is another one: what was under way on the old file ends, and what the new one lacks begins."""
+        if (task := self._tasks.pop(definition.id, None)) is not None:
+            task.cancel()
+        self.start(definition)
+
     async def stop(self) -> None:
         """End between two steps."""
         tasks = list(self._tasks.values())
@@ -53,7 +59,8 @@ class IndexWork:
             await self._work(definition)
         finally:
             # At once, not in a callback later: who starts more work now must not find this still there.
-            self._tasks.pop(definition.id, None)
+            if self._tasks.get(definition.id) is asyncio.current_task():
+                del self._tasks[definition.id]
 
     async def _work(self, definition: TableDefinition) -> None:
         """Work until nothing is left, or the table is gone. What a full disk stops is tried again."""

@@ -33,9 +33,12 @@ class Token(NamedTuple):
 
 
 class Effect(NamedTuple):
-    """One row as a transaction leaves it; None where it deletes it."""
+    """One row of a table's file as a transaction leaves it; None where it deletes it.
 
-    table_id: str
+    By file and not by table: a file that a snapshot put in its place knows nothing of the transaction.
+    """
+
+    file: str
     key: RowKey
     stored: Stored | None
 
@@ -66,11 +69,11 @@ class Journal:
                 (number, *(token or (None, None, None))),
             )
             self._connection.executemany(
-                "INSERT INTO effect (number, position, table_id, slot, pk, sk, size, item) "
+                "INSERT INTO effect (number, position, file, slot, pk, sk, size, item) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    (number, position, table_id, *key, *(stored or (None, None)))
-                    for position, (table_id, key, stored) in enumerate(effects)
+                    (number, position, file, *key, *(stored or (None, None)))
+                    for position, (file, key, stored) in enumerate(effects)
                 ),
             )
 
@@ -86,12 +89,12 @@ class Journal:
         ).fetchall()
         for number, *token in entries:
             rows: list[Any] = self._connection.execute(
-                "SELECT table_id, slot, pk, sk, size, item FROM effect WHERE number = ? ORDER BY position",
+                "SELECT file, slot, pk, sk, size, item FROM effect WHERE number = ? ORDER BY position",
                 (number,),
             ).fetchall()
             effects = [
-                Effect(table_id, RowKey(slot, pk, sk), None if item is None else Stored(size, item))
-                for table_id, slot, pk, sk, size, item in rows
+                Effect(file, RowKey(slot, pk, sk), None if item is None else Stored(size, item))
+                for file, slot, pk, sk, size, item in rows
             ]
             yield number, effects, None if token[0] is None else Token(*token)
 

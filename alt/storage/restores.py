@@ -67,12 +67,14 @@ class Restores:
         """Restore a table that stands in the catalog, unless that is under way."""
         if definition.restore is None or definition.id in self._tasks:
             return
-        self._tasks[definition.id] = asyncio.get_running_loop().create_task(self._run(definition, progress))
+        task = asyncio.get_running_loop().create_task(self._run(definition, progress))
+        task.add_done_callback(_noted)
+        self._tasks[definition.id] = task
 
     async def finish(self, definition: TableDefinition) -> None:
-        """Return when the table's restore has come to its end, good or bad."""
+        """Return when the table's restore has come to its end. Raises what made it fail."""
         if (task := self._tasks.get(definition.id)) is not None:
-            await asyncio.wait([task])
+            await task
 
     async def stop(self) -> None:
         """Give up; the next start begins again."""
@@ -89,6 +91,7 @@ class Restores:
             # A table that stays CREATING could be neither used nor deleted.
             _log.exception("the restore of %s failed, and there is no such table", definition.name)
             self._store.abandon(definition)
+            raise
         finally:
             self._tasks.pop(definition.id, None)
 
@@ -133,6 +136,12 @@ class Restores:
         if part is not None and origin.rewind is not None:
             await self._store.beside(_settle, part)
         self._store.publish(ready, part, table)
+
+
+def _noted(task: asyncio.Task[None]) -> None:
+    """What made a restore fail has been logged; who waits for it has it raised as well."""
+    if not task.cancelled():
+        task.exception()
 
 
 def reshape(copy: apsw.Connection, old: TableDefinition, new: TableDefinition) -> None:

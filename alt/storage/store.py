@@ -36,6 +36,9 @@ COMMIT_THREADS = 4
 # Copies are long: on threads of their own, so that no commit waits for one.
 COPY_THREADS = 2
 
+# A transaction may have found a table and wait for another one's file before it writes to this one's.
+RETIRE_SECONDS = 5.0
+
 CATALOG_FILE = "catalog.db"
 JOURNAL_FILE = "journal.db"
 TABLES_FOLDER = "tables"
@@ -70,6 +73,8 @@ class Store:
             (directory / TABLES_FOLDER).mkdir(parents=True, exist_ok=True)
         self._catalog = Catalog(None if directory is None else directory / CATALOG_FILE, sync)
         self._open: dict[str, Table] = {}  # by table name
+        self._retired: set[Table] = set()  # files that are no table's any more, not yet closed
+        self._serves = False  # as the one server of the directory, and not beside it
         self._executor = ThreadPoolExecutor(COMMIT_THREADS, thread_name_prefix="commit")
         self._next_poll = 0.0
         self._index_work = IndexWork(self)
@@ -208,24 +213,35 @@ class Store:
         return self._open_table(definition)
 
     def recover(self) -> None:
-        """Take up what the last process left: files of tables that no longer are, tables and indexes half made."""
+        """Serve the directory, and take up what the last process left.
+
+        That is files of tables that no longer are, transactions, backups, tables and indexes half made.
+        """
+        self._serves = True
         if self._directory is not None:
             self._catalog.sweep_tables(self._directory / TABLES_FOLDER)
         self.backups.recover()
-        definitions = list(self.definitions())
-        by_id = {definition.id: definition.name for definition in definitions}
-        recent = [self._usable(each.name) for each in definitions if self._is_recent(each)]
-        self.transactions.recover(
-            lambda table_id: self.table(by_id.get(table_id, "")), [table for table in recent if table]
-        )
-        for table_id in self.transactions.lacking:
-            if (table := self._open.pop(by_id[table_id], None)) is not None:
-                table.close()
-        for definition in definitions:
+        self.finish_transactions()
+        for definition in self.definitions():
             self.start_index_work(definition)
             self.restores.start(definition)
         self._log_trim.start()
         self.expiry_work.start()
+
+    def finish_transactions(self) -> None:
+        """Where no server runs: write to every file what the last process had decided."""
+        definitions = list(self.definitions())
+        by_file = {self._catalog.files[definition.id]: definition.name for definition in definitions}
+        self.transactions.recover(lambda file: self.table(by_file.get(file, "")), self._recent(definitions))
+        for file in self.transactions.lacking:
+            if (table := self._open.pop(by_file[file], None)) is not None:
+                table.close()
+
+    def _recent(self, definitions: Iterable[TableDefinition]) -> list[Table]:
+        """The tables whose ClientRequestTokens may still count."""
+        return [
+            table for each in definitions if self._is_recent(each) and (table := self._usable(each.name))
+        ]
 
     def _usable(self, name: str) -> Table | None:
         """The table if its file can be used: one that cannot does not keep the others from being served."""
@@ -254,6 +270,9 @@ class Store:
             await table.drain()
             table.close()
         self._open.clear()
+        for table in list(self._retired):
+            await table.drain()
+            self._finish_retired(table)
         self._executor.shutdown()
         self._copier.shutdown()
         if self._journal is not None:
@@ -262,22 +281,53 @@ class Store:
         self._catalog.close()
 
     def _refresh(self) -> None:
+        old_files = self._catalog.files
         if not self._catalog.refresh():
             return
+        files = self._catalog.files
         for name, table in list(self._open.items()):
             definition = self._catalog.tables.get(name)
-            if definition is None or definition.id != table.definition.id:
-                del self._open[name]
-                table.when_idle(table.close)
+            if definition is None or files[definition.id] != table.file:
+                self._retire(self._open.pop(name))
             else:
                 table.redefine(definition)
+        if self._serves:
+            open_files = {table.file for table in self._retired}
+            for file in set(old_files.values()) - set(files.values()) - open_files:
+                self._unlink(file)
+            if any(old_files.get(table_id, file) != file for table_id, file in files.items()):
+                self._follow_snapshot()
+
+    def _follow_snapshot(self) -> None:
+        """A snapshot was loaded: what is known of the tables' contents is no longer true."""
+        definitions = list(self._catalog.tables.values())
+        self.transactions.read_tokens(self._recent(definitions))
+        for definition in definitions:
+            self._index_work.restart(definition)
+
+    def _retire(self, table: Table) -> None:
+        """Close a table that is gone, once no request that found it before can still come to write there."""
+        self._retired.add(table)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # a command that only looks
+            self._finish_retired(table)
+        else:
+            loop.call_later(RETIRE_SECONDS, lambda: table.when_idle(lambda: self._finish_retired(table)))
+
+    def _finish_retired(self, table: Table) -> None:
+        if table in self._retired:
+            self._retired.remove(table)
+            table.close()
+            if self._serves:
+                self._unlink(table.file)
 
     def _open_table(self, definition: TableDefinition) -> Table:
         if len(self._open) >= MAX_OPEN_TABLES and self._directory is not None:
             name = next((name for name, table in self._open.items() if table.idle), None)
             if name is not None:
                 self._open.pop(name).close()
-        if definition.id in self.transactions.lacking:
+        if self._catalog.files[definition.id] in self.transactions.lacking:
             raise UnusableDataError(
                 f"table {definition.name} lacks a transaction, which the next start writes"
             )

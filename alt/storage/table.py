@@ -115,6 +115,7 @@ class Table:
         if path is not None and not path.exists():
             raise UnusableDataError(f"{path} is gone")
         self._path = path
+        self.file = definition.id if path is None else path.name
         self._writer = contents or sqlite.connect(sqlite.MEMORY if path is None else path, sync)
         if path is None:
             if contents is None:
@@ -322,7 +323,7 @@ class Table:
     def delete(self, key: RowKey, old: Stored, *, by_ttl: bool = False) -> Written:
         """Remove the item; `by_ttl`: because it expired."""
         if self.effects is not None:
-            self.effects.append(Effect(self.definition.id, key, None))
+            self.effects.append(Effect(self.file, key, None))
         self._write.execute("DELETE FROM item WHERE slot = ? AND pk = ? AND sk = ?", key)
         self._statistics.add(ITEMS.table, -1, -old.size)
         if self._is_logged:
@@ -337,7 +338,7 @@ class Table:
 
     def _put(self, key: RowKey, new: Stored, old_size: int | None) -> None:
         if self.effects is not None:
-            self.effects.append(Effect(self.definition.id, key, new))
+            self.effects.append(Effect(self.file, key, new))
         if ESCAPED_NUL in new.text:
             self.may_hold_nul = True
             self._write.execute("UPDATE peculiarity SET nul = 1 WHERE nul = 0")

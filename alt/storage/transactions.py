@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -56,7 +56,8 @@ class Transactions:
         self._executor = executor
         self._on_step = on_step
         self.tokens: dict[str, Token] = {}  # in the order they expire
-        self.lacking: set[str] = set()  # ids of tables whose files lack a decided transaction
+        self._generation = 0  # of the files that tokens are read from
+        self.lacking: set[str] = set()  # files that lack a decided transaction
         self.running: dict[str, bytes] = {}  # tokens of transactions under way, and their requests' hashes
 
     async def write(self, tables: Sequence[Table], work: Callable[[], T], token: Token | None) -> T:
@@ -64,6 +65,7 @@ class Transactions:
 
         What `work` raises undoes everything and is raised here.
         """
+        generation = self._generation
         if token is not None:
             self.running[token.token] = token.request
         try:
@@ -71,7 +73,7 @@ class Transactions:
                 result = await tables[0].submit(lambda: _with_token(tables[0], work, token))
             else:
                 result = await self._write_several(tables, work, token)
-            if token is not None:
+            if token is not None and generation == self._generation:
                 self._remember(token)
         finally:
             if token is not None:
@@ -165,18 +167,25 @@ class Transactions:
         return outcome
 
     def recover(self, open_table: Callable[[str], Table | None], tables: Sequence[Table]) -> None:
-        """At start: finish what is decided, and read the tokens of `tables`. `open_table` finds one by its id."""
-        tokens = [token for table in tables for token in table.tokens()]
+        """At start: finish what is decided, and read the tokens of `tables`. `open_table` finds one by its file."""
+        pending = []
         if self._journal is not None:
             for number, effects, token in self._journal.pending():
                 if token is not None:
-                    tokens.append(token)
-                if self._redo(number, effects, token, open_table):
+                    pending.append(token)
+                if self.redo(number, effects, token, open_table):
                     self._journal.finish(number)
+        self.read_tokens(tables, pending)
+
+    def read_tokens(self, tables: Sequence[Table], others: Iterable[Token] = ()) -> None:
+        """Know the tokens that `tables` hold and `others`, and forget any more, those of what is under way as well."""
+        self._generation += 1
+        self.tokens.clear()
+        tokens = [*others, *(token for table in tables for token in table.tokens())]
         for token in sorted(tokens, key=lambda token: token.expires):
             self._remember(token)
 
-    def _redo(
+    def redo(
         self,
         number: int,
         effects: list[Effect],
@@ -186,21 +195,21 @@ class Transactions:
         """Give every file what it lacks; False where one cannot be used, which then waits for another start."""
         redone = 0
         whole = True
-        for table_id in dict.fromkeys(effect.table_id for effect in effects):
+        for file in dict.fromkeys(effect.file for effect in effects):
             table = None
             try:
-                table = open_table(table_id)
+                table = open_table(file)
                 if table is None or table.mark() >= number:
                     continue
                 table.begin()
-                table.redo([effect for effect in effects if effect.table_id == table_id])
+                table.redo([effect for effect in effects if effect.file == file])
                 table.prepare(number, token)
                 table.commit()
             except (UnusableDataError, apsw.Error):
-                _log.exception("a decided transaction cannot be written to table %s", table_id)
+                _log.exception("a decided transaction cannot be written to %s", file)
                 if table is not None:
                     table.rollback()
-                self.lacking.add(table_id)
+                self.lacking.add(file)
                 whole = False
                 continue
             redone += 1

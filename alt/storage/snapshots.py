@@ -1,0 +1,328 @@
+"""Snapshots: all tables of a data directory at one moment, to go back to at any time.
+
+A snapshot is a folder under `snapshots/`: a copy of every table's file, of the catalog,
+and a summary. It is put together under another name and then renamed, so that it is
+there as a whole or not at all. Saving holds the write locks of all files, in the order
+in which transactions over several tables take them, only until a read of each has
+begun; the copying itself holds up nobody.
+
+Loading gives the copies new names among the tables' files and replaces the catalog's
+rows in one transaction. A server that runs meanwhile finds its tables' files changed
+and turns to the new ones; what it was about to write goes to the old state, as a whole.
+Backups are no part of this: they outlive their tables.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import apsw
+import ujson
+
+from alt.storage import copies, sqlite
+from alt.storage.catalog import FORMAT, file_name
+from alt.storage.data_directory import AlreadyServedError, ServerLock, UnusableDataError
+from alt.storage.definition import TableDefinition
+from alt.storage.journal import Effect, Journal, Token
+from alt.storage.store import CATALOG_FILE, CATALOG_POLL_SECONDS, JOURNAL_FILE, TABLES_FOLDER
+from alt.storage.table import Table
+from alt.storage.transactions import Transactions
+
+SNAPSHOTS_FOLDER = "snapshots"
+SUMMARY_FILE = "snapshot.json"
+
+# The tables of the catalog whose rows a snapshot brings back, and those that it leaves as they are.
+RESTORED = ("dynamo_table",)
+LEFT = ("backup",)
+
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+CHUNK_BYTES = 4 * 1024 * 1024
+# A table may be created or removed while all files are being locked.
+LOCK_ATTEMPTS = 10
+
+# Called with the bytes done so far and with how many there are.
+Progress = Callable[[int, int], None]
+
+
+class SnapshotError(Exception):
+    """A snapshot cannot be saved or loaded; the message says why in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """`created` is in epoch seconds, `bytes` what its files take."""
+
+    name: str
+    created: float
+    tables: int
+    items: int
+    bytes: int
+
+
+class _Row(NamedTuple):
+    """A table as the catalog has it."""
+
+    id: str
+    name: str
+    file: str
+    definition: str
+
+
+class _Moment(NamedTuple):
+    """Pinned connections to all files, of one moment, and what the journal had to finish then."""
+
+    tables: list[_Row]
+    sources: dict[str, apsw.Connection]
+    catalog: apsw.Connection
+    pending: list[tuple[int, list[Effect], Token | None]]
+
+
+class Snapshots:
+    """The snapshots of a data directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._folder = directory / SNAPSHOTS_FOLDER
+
+    def all(self) -> list[Snapshot]:
+        """By name."""
+        summaries = sorted(self._folder.glob(f"*/{SUMMARY_FILE}"))
+        return [self._read(path.parent) for path in summaries if NAME.fullmatch(path.parent.name)]
+
+    def get(self, name: str) -> Snapshot:
+        """Raises SnapshotError where there is none of this name."""
+        path = self._folder / name
+        if NAME.fullmatch(name) is None or not (path / SUMMARY_FILE).exists():
+            raise SnapshotError(f"no snapshot {name}: `alt snapshot ls` lists those there are")
+        return self._read(path)
+
+    def remove(self, name: str) -> None:
+        self.get(name)
+        gone = self._folder / f".{name}{copies.PART}"
+        shutil.rmtree(gone, ignore_errors=True)
+        (self._folder / name).rename(gone)
+        shutil.rmtree(gone)
+
+    # Saving
+
+    def save(self, name: str, now: float, progress: Progress, *, replace: bool = False) -> Snapshot:
+        """Save all tables as they are now. A snapshot of this name gives way only if told to `replace` it."""
+        if NAME.fullmatch(name) is None:
+            raise SnapshotError(
+                f"{name!r} is no name for a snapshot: up to 100 letters, digits, dots, dashes, underscores"
+            )
+        if (self._folder / name).exists() and not replace:
+            raise SnapshotError(f"snapshot {name} exists: --replace replaces it, or choose another name")
+        part = self._folder / f".{name}{copies.PART}"
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        try:
+            with self._moment() as moment:
+                self._copy(moment, part, progress)
+            self._complete(part, moment)
+            snapshot = self._summarize(part, name, now, moment)
+            if (self._folder / name).exists():
+                self.remove(name)
+            part.rename(self._folder / name)
+            copies.sync_directory(self._folder)
+        except BaseException:
+            shutil.rmtree(part, ignore_errors=True)
+            raise
+        return snapshot
+
+    @contextmanager
+    def _moment(self) -> Iterator[_Moment]:
+        with ExitStack() as stack:
+            for _ in range(LOCK_ATTEMPTS):
+                with ExitStack() as locks:
+                    tables = self._lock_all(locks)
+                    if tables is not None:
+                        yield_moment = self._pin_all(stack, tables)
+                        break
+            else:
+                raise SnapshotError("tables come and go too fast to save them all at once: try again")
+            yield yield_moment
+
+    def _lock_all(self, locks: ExitStack) -> list[_Row] | None:
+        """Take the write lock of every file, the catalog's last; None if the tables changed meanwhile."""
+        catalog = locks.enter_context(closing(sqlite.connect(self._directory / CATALOG_FILE)))
+        tables = _ready_tables(catalog)
+        for table in sorted(tables):
+            path = self._path(table.file)
+            if not path.exists():
+                if table in _ready_tables(catalog):
+                    raise SnapshotError(f"table {table.name} has lost its file {path}")
+                return None
+            locks.enter_context(closing(sqlite.connect(path))).execute("BEGIN IMMEDIATE")
+        catalog.execute("BEGIN IMMEDIATE")
+        return tables if _ready_tables(catalog) == tables else None
+
+    def _pin_all(self, stack: ExitStack, tables: list[_Row]) -> _Moment:
+        def pinned(path: Path) -> apsw.Connection:
+            return stack.enter_context(closing(copies.pinned(path)))
+
+        # With all files locked, what is journaled and not in a file was cut short, and is to be finished.
+        with closing(Journal(self._directory / JOURNAL_FILE, "full")) as journal:
+            pending = list(journal.pending())
+        sources = {table.file: pinned(self._path(table.file)) for table in tables}
+        return _Moment(tables, sources, pinned(self._directory / CATALOG_FILE), pending)
+
+    def _copy(self, moment: _Moment, part: Path, progress: Progress) -> None:
+        sizes = {file: source.pragma("page_count") for file, source in moment.sources.items()}
+        total = sum(sizes.values()) * sqlite.PAGE_BYTES
+        before = 0
+        for file, source in moment.sources.items():
+
+            def advanced(done: int, _pages: int, before: int = before) -> None:
+                progress(before + done * sqlite.PAGE_BYTES, total)
+
+            copies.write_file(source, part / file, advanced)
+            before += sizes[file] * sqlite.PAGE_BYTES
+        copies.write_file(moment.catalog, part / CATALOG_FILE, change=_keep_restored)
+
+    def _complete(self, part: Path, moment: _Moment) -> None:
+        """Finish in the copies what was decided; then they are files that no journal knows."""
+        definitions = {row.file: TableDefinition.from_json(row.definition) for row in moment.tables}
+        opened: dict[str, Table] = {}
+        with ThreadPoolExecutor(1) as executor:  # never used: a redo commits where it stands
+
+            def open_table(file: str) -> Table | None:
+                if file in definitions and file not in opened:
+                    opened[file] = Table(definitions[file], part / file, "off", executor)
+                return opened.get(file)
+
+            transactions = Transactions(None, None)
+            if not all([transactions.redo(*entry, open_table) for entry in moment.pending]):
+                raise SnapshotError("a transaction cannot be finished: `alt tables check` says more")
+            for table in opened.values():
+                table.close()
+        for file in definitions:
+            with closing(sqlite.connect(part / file, "off")) as copy:
+                copy.execute("UPDATE transaction_mark SET number = 0")
+            copies.sync_file(part / file)
+
+    def _summarize(self, part: Path, name: str, now: float, moment: _Moment) -> Snapshot:
+        counts = [
+            source.execute("SELECT items FROM statistics WHERE source = 'item'").get
+            for source in (copies.finished(part / table.file) for table in moment.tables)
+        ]
+        size = sum(path.stat().st_size for path in part.iterdir())
+        snapshot = Snapshot(name, now, len(moment.tables), sum(counts), size)
+        (part / SUMMARY_FILE).write_text(ujson.dumps(asdict(snapshot), indent=2) + "\n", encoding="utf-8")
+        copies.sync_file(part / SUMMARY_FILE)
+        copies.sync_directory(part)
+        return snapshot
+
+    # Loading
+
+    def load(self, name: str, new_id: Callable[[], str], progress: Progress) -> Snapshot:
+        """Make all tables what they were; those that came later are gone.
+
+        When this returns, whatever a running server is asked it answers from the snapshot.
+        """
+        snapshot = self.get(name)
+        folder = self._folder / name
+        with self._unserved() as is_served:
+            tables = self._snapshot_tables(folder)
+            placed = {table.id: file_name(table.name, f"{table.id}-{new_id()[-8:]}") for table in tables}
+            try:
+                self._place(folder, tables, placed, progress)
+                old_files = self._replace_rows(folder, placed)
+            except BaseException:
+                for file in placed.values():
+                    self._path(file).unlink(missing_ok=True)
+                raise
+            if is_served:
+                time.sleep(
+                    2 * CATALOG_POLL_SECONDS
+                )  # it looks at the catalog so often, and removes the files
+            else:
+                for file in old_files:
+                    for suffix in ("", "-wal", "-shm"):
+                        Path(f"{self._path(file)}{suffix}").unlink(missing_ok=True)
+        return snapshot
+
+    @contextmanager
+    def _unserved(self) -> Iterator[bool]:
+        """Whether a server runs; where none does, none starts meanwhile."""
+        try:
+            lock = ServerLock(self._directory)
+        except AlreadyServedError:
+            yield True
+            return
+        try:
+            yield False
+        finally:
+            lock.release()
+
+    def _snapshot_tables(self, folder: Path) -> list[_Row]:
+        with closing(copies.finished(folder / CATALOG_FILE)) as catalog:
+            version = catalog.pragma("user_version")
+            if version != FORMAT:
+                raise UnusableDataError(
+                    f"snapshot {folder.name} has format {version}; this version of Alt reads format {FORMAT}"
+                )
+            return _ready_tables(catalog)
+
+    def _place(self, folder: Path, tables: list[_Row], placed: dict[str, str], progress: Progress) -> None:
+        """Copy the snapshot's files among the tables', under names that nobody knows yet."""
+        total = sum((folder / table.file).stat().st_size for table in tables)
+        done = 0
+        for table in tables:
+            path = self._path(placed[table.id])
+            with (folder / table.file).open("rb") as source, path.open("wb") as target:
+                while chunk := source.read(CHUNK_BYTES):
+                    target.write(chunk)
+                    done += len(chunk)
+                    progress(done, total)
+            copies.sync_file(path)
+        copies.sync_directory(self._directory / TABLES_FOLDER)
+
+    def _replace_rows(self, folder: Path, placed: dict[str, str]) -> list[str]:
+        """The catalog's rows become the snapshot's; the files of those that were."""
+        with closing(sqlite.connect(self._directory / CATALOG_FILE)) as catalog:
+            catalog.execute("ATTACH ? AS snapshot", (str(folder / CATALOG_FILE),))
+            catalog.transaction_mode = "IMMEDIATE"
+            with catalog:
+                old_files = [file for (file,) in catalog.execute("SELECT file FROM main.dynamo_table")]
+                for table in RESTORED:
+                    catalog.execute(f"DELETE FROM main.{table}")
+                    catalog.execute(f"INSERT INTO main.{table} SELECT * FROM snapshot.{table}")
+                catalog.executemany(
+                    "UPDATE main.dynamo_table SET file = ? WHERE id = ?",
+                    ((file, table_id) for table_id, file in placed.items()),
+                )
+        return old_files
+
+    def _read(self, path: Path) -> Snapshot:
+        summary: dict[str, Any] = ujson.loads((path / SUMMARY_FILE).read_text(encoding="utf-8"))
+        return Snapshot(**(summary | {"name": path.name}))
+
+    def _path(self, file: str) -> Path:
+        return self._directory / TABLES_FOLDER / file
+
+
+def _ready_tables(catalog: apsw.Connection) -> list[_Row]:
+    """The tables that have a file, by id: all but those that are being restored."""
+    rows = catalog.execute("SELECT id, name, file, definition FROM dynamo_table ORDER BY id")
+    return [row for row in map(_Row._make, rows) if TableDefinition.from_json(row.definition).restore is None]
+
+
+def _keep_restored(catalog: apsw.Connection) -> None:
+    """What is left of a copy of the catalog in a snapshot; and it is one file, whoever reads it."""
+    ready = [(row.id,) for row in _ready_tables(catalog)]
+    with catalog:
+        catalog.execute("CREATE TEMP TABLE ready (id TEXT PRIMARY KEY)")
+        catalog.executemany("INSERT INTO ready VALUES (?)", ready)
+        catalog.execute("DELETE FROM dynamo_table WHERE id NOT IN (SELECT id FROM ready)")
+        for table in LEFT:
+            catalog.execute(f"DELETE FROM {table}")
+    catalog.execute("PRAGMA journal_mode = DELETE").fetchall()
