@@ -6,7 +6,9 @@ import click
 
 from alt import __version__
 
+from .backup import backup
 from .restore import restore
+from .snapshot import snapshot
 from .start import start
 from .streams import streams
 from .tables import tables
@@ -19,7 +21,9 @@ def main() -> None:
     """Alt: the DynamoDB API on SQLite files."""
 
 
+main.add_command(backup)
 main.add_command(restore)
+main.add_command(snapshot)
 main.add_command(start)
 main.add_command(streams)
 main.add_command(tables)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,18 @@ def data_dir_option(command: Command) -> Command:
     )(command)
 
 
+def directory_of(data_dir: Path | None) -> Path:
+    """The data directory, which must be there already."""
+    from alt.storage.store import CATALOG_FILE
+
+    directory = (data_dir or default_data_dir()).absolute()
+    if not (directory / CATALOG_FILE).exists():
+        raise click.ClickException(
+            f"no data in {directory}: `alt start` makes it, and --data-dir names another directory"
+        )
+    return directory
+
+
 @contextmanager
 def opened(data_dir: Path | None) -> Iterator[Engine]:
     """The engine over a data directory that is there already."""
@@ -36,13 +49,9 @@ def opened(data_dir: Path | None) -> Iterator[Engine]:
 
     from alt.operations.engine import Engine
     from alt.storage.data_directory import UnusableDataError, using
-    from alt.storage.store import CATALOG_FILE, Store
+    from alt.storage.store import Store
 
-    directory = (data_dir or default_data_dir()).absolute()
-    if not (directory / CATALOG_FILE).exists():
-        raise click.ClickException(
-            f"no data in {directory}: `alt start` makes it, and --data-dir names another directory"
-        )
+    directory = directory_of(data_dir)
     try:
         with using(directory):
             store = Store(directory)
@@ -52,3 +61,42 @@ def opened(data_dir: Path | None) -> Iterator[Engine]:
         yield Engine(store, time.time, lambda: str(uuid.uuid4()))
     finally:
         asyncio.run(store.close())
+
+
+@contextmanager
+def opened_whole(data_dir: Path | None) -> Iterator[Engine]:
+    """The same for commands that copy tables: none of them lacks what a crash left to be finished.
+
+    Where no server runs, none starts meanwhile. Errors are said in one line.
+    """
+    import logging
+
+    import apsw
+
+    from alt.errors import ApiError
+    from alt.storage.data_directory import AlreadyServedError, ServerLock
+
+    logging.getLogger("alt").addHandler(logging.NullHandler())  # the command says it itself
+    try:
+        lock = ServerLock(directory_of(data_dir))
+    except AlreadyServedError:
+        lock = None
+    try:
+        with opened(data_dir) as engine:
+            if lock is not None:
+                engine.store.finish_transactions()
+            yield engine
+    except ApiError as error:
+        raise click.ClickException(error.message or error.type) from None
+    except (apsw.Error, OSError) as error:
+        raise click.ClickException(str(error)) from None
+    finally:
+        if lock is not None:
+            lock.release()
+
+
+def confirm(question: str) -> None:
+    """Go on only if the user says yes."""
+    if not sys.stdin.isatty():
+        raise click.UsageError("nobody to ask: --yes removes without asking.")
+    click.confirm(question, abort=True, err=True)

@@ -106,6 +106,34 @@ def figure(name: str, value: int) -> str:
     return f"{value:,} {name}"
 
 
+BACKUP_HEADINGS = ("Backup", "Name", "Table", "Size", "Created", "Status")
+
+
+def backup_row(summary: Description) -> list[Cell]:
+    """Of a BackupSummary, as ListBackups answers it."""
+    return [
+        Cell(summary["BackupArn"].rpartition("/")[2]),
+        Cell(summary["BackupName"]),
+        Cell(summary["TableName"]),
+        size_cell(summary["BackupSizeBytes"]),
+        time(summary["BackupCreationDateTime"]),
+        Cell(summary["BackupStatus"]),
+    ]
+
+
+SNAPSHOT_HEADINGS = ("Snapshot", "Tables", "Items", "Size", "Created")
+
+
+def snapshot_row(snapshot: Description) -> list[Cell]:
+    return [
+        Cell(snapshot["name"]),
+        Cell(str(snapshot["tables"])),
+        Cell(str(snapshot["items"]), f"{snapshot['items']:,}"),
+        size_cell(snapshot["bytes"]),
+        time(snapshot["created"]),
+    ]
+
+
 def count(description: Description) -> str:
     """The number of items for a person; empty if it is not known."""
     return _items(description).pretty or ""
@@ -118,7 +146,11 @@ def _items(described: Description) -> Cell:
 
 def _size(described: Description) -> Cell:
     size = described.get("TableSizeBytes")
-    return Cell("") if size is None else Cell(str(size), _readable(size))
+    return Cell("") if size is None else size_cell(size)
+
+
+def size_cell(size: int) -> Cell:
+    return Cell(str(size), _readable(size))
 
 
 def _readable(size: float) -> str:

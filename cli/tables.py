@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ import click
 
 from . import output
 from .check import check
-from .data import data_dir_option, opened
+from .data import confirm, data_dir_option, opened
 
 if TYPE_CHECKING:
     from alt.operations.engine import Engine
@@ -78,10 +77,12 @@ def rm(name: str, yes: bool, data_dir: Path | None, as_json: bool) -> None:
     with opened(data_dir) as engine:
         definition = _definition(engine, name)
         description = _describe(engine, definition, [])
+        if definition.restore is not None:
+            raise click.ClickException(f"{name} is being restored; a server that starts finishes it")
         if description["DeletionProtectionEnabled"]:
             raise click.ClickException(f"{name} is protected against deletion; UpdateTable turns that off")
         if not yes:
-            _confirm(f"Remove {name} and its {output.count(description)} items?")
+            confirm(f"Remove {name} and its {output.count(description)} items?")
         asyncio.run(_remove(engine, definition))
     if as_json:
         output.json(description)
@@ -102,10 +103,12 @@ def _definition(engine: Engine, name: str) -> TableDefinition:
 def _describe(engine: Engine, definition: TableDefinition, problems: list[str]) -> output.Description:
     """The table's description. Where its file cannot be read, without counts, and `problems` says why."""
     from alt.config import DEFAULT_REGION
-    from alt.operations.table_description import describe
+    from alt.operations.table_description import as_restoring, describe
     from alt.storage.data_directory import UnusableDataError, using
 
     now = engine.clock()
+    if definition.restore is not None:
+        return as_restoring(definition, DEFAULT_REGION, now)
     try:
         with using(f"table {definition.name}"):
             table = engine.table(definition.name)
@@ -120,9 +123,3 @@ def _describe(engine: Engine, definition: TableDefinition, problems: list[str]) 
 
 async def _remove(engine: Engine, definition: TableDefinition) -> None:
     await engine.store.remove(definition)
-
-
-def _confirm(question: str) -> None:
-    if not sys.stdin.isatty():
-        raise click.UsageError("nobody to ask: --yes removes without asking.")
-    click.confirm(question, abort=True, err=True)

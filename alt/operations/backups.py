@@ -87,10 +87,7 @@ def delete_backup(engine: Engine, request: Request, caller: Caller) -> bytes:  #
             f"User is not allowed to delete the system backup with arn {arn}. "
             f"It will automatically expire on {backup.expires}"
         )
-    if not backup.available:
-        raise errors.backup_in_use(f"Backup is being created: {arn}")
-    if is_being_restored(engine, backup):
-        raise errors.backup_in_use(f"Backup is being used to restore table: {arn}")
+    check_unused(engine, backup, arn)
     answer = _description(backup, arn)
     answer["BackupDetails"]["BackupStatus"] = "DELETED"
     engine.store.backups.remove(backup)
@@ -117,9 +114,7 @@ def list_backups(engine: Engine, request: Request, caller: Caller) -> bytes:
         if last.region != caller.region:
             raise errors.validation("ExclusiveStartBackupArn does not match the region")
         found = [backup for backup in found if (backup.table.name, backup.id) > (last.table, last.id)]
-    answer: dict[str, Any] = {
-        "BackupSummaries": [summary(backup, caller.region) for backup in found[:limit]]
-    }
+    answer: dict[str, Any] = {"BackupSummaries": [summary(backup, caller.region) for backup in found[:limit]]}
     if len(found) > limit:
         answer["LastEvaluatedBackupArn"] = backup_arn(found[limit - 1], caller.region)
     return body(answer)
@@ -161,6 +156,14 @@ def existing_backup(engine: Engine, arn: str) -> Backup:
     if backup is None or backup.table.name != parsed.table:
         raise errors.backup_not_found(arn)
     return backup
+
+
+def check_unused(engine: Engine, backup: Backup, arn: str) -> None:
+    """The backup is neither being taken nor being restored."""
+    if not backup.available:
+        raise errors.backup_in_use(f"Backup is being created: {arn}")
+    if is_being_restored(engine, backup):
+        raise errors.backup_in_use(f"Backup is being used to restore table: {arn}")
 
 
 def is_being_restored(engine: Engine, backup: Backup) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,9 +28,12 @@ _log = logging.getLogger(__name__)
 
 
 class Backups:
-    """The backups of a data directory. `directory` None keeps them in memory."""
+    """The backups of a data directory. `directory` None keeps them in memory. `on_step`: see Transactions."""
 
-    def __init__(self, catalog: Catalog, directory: Path | None, executor: Executor) -> None:
+    def __init__(
+        self, catalog: Catalog, directory: Path | None, executor: Executor, on_step: Callable[[str], None]
+    ) -> None:
+        self._on_step = on_step
         self._catalog = catalog
         self._directory = directory
         self._executor = executor
@@ -112,8 +115,15 @@ class Backups:
             )
         finally:
             source.close()
-        if not self._catalog.finish_backup(backup, lambda file: copies.place(part, path.with_name(file))):
+        self._on_step("backup copied")
+
+        def place(file: str) -> None:
+            copies.place(part, path.with_name(file))
+            self._on_step("backup placed")
+
+        if not self._catalog.finish_backup(backup, place):
             part.unlink(missing_ok=True)
+        self._on_step("backed up")
 
     async def _copy_memory(
         self, table: Table, held: asyncio.Future[None], source: apsw.Connection, backup: Backup

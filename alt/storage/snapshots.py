@@ -106,10 +106,14 @@ class Snapshots:
 
     def remove(self, name: str) -> None:
         self.get(name)
-        gone = self._folder / f".{name}{copies.PART}"
+        shutil.rmtree(self._set_aside(name))
+
+    def _set_aside(self, name: str) -> Path:
+        """Give a snapshot a name that nobody sees: it goes as a whole, though its files go one by one."""
+        gone = self._folder / f".{name}.gone"
         shutil.rmtree(gone, ignore_errors=True)
         (self._folder / name).rename(gone)
-        shutil.rmtree(gone)
+        return gone
 
     # Saving
 
@@ -129,10 +133,11 @@ class Snapshots:
                 self._copy(moment, part, progress)
             self._complete(part, moment)
             snapshot = self._summarize(part, name, now, moment)
-            if (self._folder / name).exists():
-                self.remove(name)
+            gone = self._set_aside(name) if (self._folder / name).exists() else None
             part.rename(self._folder / name)
             copies.sync_directory(self._folder)
+            if gone is not None:
+                shutil.rmtree(gone)
         except BaseException:
             shutil.rmtree(part, ignore_errors=True)
             raise
@@ -140,16 +145,17 @@ class Snapshots:
 
     @contextmanager
     def _moment(self) -> Iterator[_Moment]:
-        with ExitStack() as stack:
-            for _ in range(LOCK_ATTEMPTS):
-                with ExitStack() as locks:
-                    tables = self._lock_all(locks)
-                    if tables is not None:
-                        yield_moment = self._pin_all(stack, tables)
-                        break
-            else:
+        with ExitStack() as pinned:
+            moment = next((m for _ in range(LOCK_ATTEMPTS) if (m := self._try_moment(pinned))), None)
+            if moment is None:
                 raise SnapshotError("tables come and go too fast to save them all at once: try again")
-            yield yield_moment
+            yield moment
+
+    def _try_moment(self, pinned: ExitStack) -> _Moment | None:
+        """None if tables came or went meanwhile."""
+        with ExitStack() as locks:
+            tables = self._lock_all(locks)
+            return None if tables is None else self._pin_all(pinned, tables)
 
     def _lock_all(self, locks: ExitStack) -> list[_Row] | None:
         """Take the write lock of every file, the catalog's last; None if the tables changed meanwhile."""
@@ -165,9 +171,9 @@ class Snapshots:
         catalog.execute("BEGIN IMMEDIATE")
         return tables if _ready_tables(catalog) == tables else None
 
-    def _pin_all(self, stack: ExitStack, tables: list[_Row]) -> _Moment:
+    def _pin_all(self, pins: ExitStack, tables: list[_Row]) -> _Moment:
         def pinned(path: Path) -> apsw.Connection:
-            return stack.enter_context(closing(copies.pinned(path)))
+            return pins.enter_context(closing(copies.pinned(path)))
 
         # With all files locked, what is journaled and not in a file was cut short, and is to be finished.
         with closing(Journal(self._directory / JOURNAL_FILE, "full")) as journal:
@@ -210,12 +216,12 @@ class Snapshots:
             copies.sync_file(part / file)
 
     def _summarize(self, part: Path, name: str, now: float, moment: _Moment) -> Snapshot:
-        counts = [
-            source.execute("SELECT items FROM statistics WHERE source = 'item'").get
-            for source in (copies.finished(part / table.file) for table in moment.tables)
-        ]
+        items = 0
+        for table in moment.tables:
+            with closing(copies.finished(part / table.file)) as copy:
+                items += copy.execute("SELECT items FROM statistics WHERE source = 'item'").get
         size = sum(path.stat().st_size for path in part.iterdir())
-        snapshot = Snapshot(name, now, len(moment.tables), sum(counts), size)
+        snapshot = Snapshot(name, now, len(moment.tables), items, size)
         (part / SUMMARY_FILE).write_text(ujson.dumps(asdict(snapshot), indent=2) + "\n", encoding="utf-8")
         copies.sync_file(part / SUMMARY_FILE)
         copies.sync_directory(part)

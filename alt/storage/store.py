@@ -51,7 +51,7 @@ T = TypeVar("T")
 
 
 class Store:
-    """Tables by name. `directory` None keeps everything in memory. `on_step`: see Transactions.
+    """Tables by name. `directory` None keeps everything in memory. `on_step`: see Transactions; copies have steps, too.
 
     `clock` gives epoch seconds. Expired items are looked for every `ttl_interval` seconds.
     """
@@ -77,12 +77,13 @@ class Store:
         self._serves = False  # as the one server of the directory, and not beside it
         self._executor = ThreadPoolExecutor(COMMIT_THREADS, thread_name_prefix="commit")
         self._next_poll = 0.0
+        self._on_step = on_step
         self._index_work = IndexWork(self)
         self._log_trim = LogTrim(self, clock)
         self.expiry_work = ExpiryWork(self, clock, ttl_interval)
         self._copier = ThreadPoolExecutor(COPY_THREADS, thread_name_prefix="copy")
         self.backups = Backups(
-            self._catalog, None if directory is None else directory / BACKUPS_FOLDER, self._copier
+            self._catalog, None if directory is None else directory / BACKUPS_FOLDER, self._copier, on_step
         )
         self.restores = Restores(self)
         self._journal = None if directory is None else Journal(directory / JOURNAL_FILE, sync)
@@ -182,11 +183,19 @@ class Store:
 
     def publish(self, definition: TableDefinition, part: Path | None, table: Table | None) -> None:
         """A restored table is complete, in the file `part` or in memory: from now on clients see it."""
-        if part is None:
-            if self._catalog.publish(definition, lambda _file: None) and table is not None:
-                self._open[definition.name] = table
-        elif not self._catalog.publish(definition, lambda file: copies.place(part, self._path(file))):
+        self._on_step("restore copied")
+
+        def place(file: str) -> None:
+            if part is not None:
+                copies.place(part, self._path(file))
+                self._on_step("restore placed")
+
+        published = self._catalog.publish(definition, place)
+        if published and table is not None and part is None:
+            self._open[definition.name] = table
+        if not published and part is not None:
             part.unlink(missing_ok=True)
+        self._on_step("restored")
         self.start_index_work(definition)
 
     def abandon(self, definition: TableDefinition) -> None:
@@ -297,6 +306,8 @@ class Store:
                 self._unlink(file)
             if any(old_files.get(table_id, file) != file for table_id, file in files.items()):
                 self._follow_snapshot()
+            for definition in self._catalog.tables.values():
+                self.start_index_work(definition)
 
     def _follow_snapshot(self) -> None:
         """A snapshot was loaded: what is known of the tables' contents is no longer true."""

@@ -1,0 +1,172 @@
+"""`alt backup`: take, list, restore and remove backups of tables."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from . import output
+from .data import confirm, data_dir_option, opened, opened_whole
+from .progress import Report, progress_bar
+
+if TYPE_CHECKING:
+    from alt.operations.engine import Engine
+    from alt.storage.definition import Backup
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, as ListBackups answers it.")
+
+_NAME = re.compile(r"[a-zA-Z0-9_.-]{3,255}")
+
+
+@click.group()
+def backup() -> None:
+    """Take, list, restore and remove backups of tables, whether a server runs or not."""
+
+
+@backup.command()
+@click.argument("table")
+@click.option("--name", help="What to call the backup. [default: the table's name and the time]")
+@data_dir_option
+@json_option
+def create(table: str, name: str | None, data_dir: Path | None, as_json: bool) -> None:
+    """Take a backup of a table as it is now.
+
+    Writes go on meanwhile. The backup is kept under backups/ in the data directory and
+    outlives its table.
+    """
+    name = _checked(name or f"{table}-{datetime.now(UTC):%Y-%m-%dT%H.%M.%S}"[-255:], "backup")
+    with opened_whole(data_dir) as engine, progress_bar() as report:
+        taken = asyncio.run(_take(engine, table, name, report))
+    if as_json:
+        output.json(_summary(taken))
+    else:
+        click.echo(f"Backup {taken.id} of {table}, called {taken.name}.")
+
+
+@backup.command()
+@click.argument("table", required=False)
+@data_dir_option
+@json_option
+def ls(table: str | None, data_dir: Path | None, as_json: bool) -> None:
+    """List the backups, of one table or of all.
+
+    In a pipe one line a backup, tab-separated: id, name, table, bytes, time, status.
+    """
+    with opened(data_dir) as engine:
+        found = [_summary(each) for each in engine.store.backups.all() if table in (None, each.table.name)]
+    if as_json:
+        output.json(found)
+    else:
+        output.table(output.BACKUP_HEADINGS, map(output.backup_row, found))
+
+
+@backup.command()
+@click.argument("backup")
+@click.option("--as", "name", required=True, metavar="TABLE", help="The new table's name.")
+@data_dir_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, as DescribeTable answers it.")
+def restore(backup: str, name: str, data_dir: Path | None, as_json: bool) -> None:
+    """Make a new table from a backup: its id, its ARN, or its name if no other has that."""
+    _checked(name, "table")
+    with opened_whole(data_dir) as engine:
+        with progress_bar() as report:
+            asyncio.run(_restore(engine, _existing(engine, backup), name, report))
+        description = _describe(engine, name)
+    if as_json:
+        output.json(description)
+    else:
+        click.echo(f"Restored {name}: {output.count(description)} items.")
+
+
+@backup.command()
+@click.argument("backup")
+@click.option("--yes", is_flag=True, help="Remove without asking.")
+@data_dir_option
+@json_option
+def rm(backup: str, yes: bool, data_dir: Path | None, as_json: bool) -> None:
+    """Remove a backup: its id, its ARN, or its name if no other has that."""
+    with opened_whole(data_dir) as engine:
+        from alt.operations.backups import check_unused
+
+        found = _existing(engine, backup)
+        check_unused(engine, found, found.id)
+        if not yes:
+            confirm(f"Remove backup {found.name} of {found.table.name}?")
+        engine.store.backups.remove(found)
+    if as_json:
+        output.json(_summary(found))
+    else:
+        click.echo(f"Removed backup {found.id}.")
+
+
+async def _take(engine: Engine, table: str, name: str, report: Report) -> Backup:
+    from alt.operations.backups import begin_backup
+
+    taken, copying = begin_backup(
+        engine, table, name, lambda done, total: report(f"Backing up {table}", done, total)
+    )
+    await copying
+    found = engine.store.backups.get(taken.id)
+    if found is None:
+        raise click.ClickException("the backup was given up: a server started meanwhile. Try again")
+    return found
+
+
+async def _restore(engine: Engine, backup: Backup, name: str, report: Report) -> None:
+    from alt.config import DEFAULT_REGION
+    from alt.operations.backups import backup_arn
+    from alt.operations.engine import Caller
+    from alt.operations.restore_table import begin_restore, definition_from_backup
+
+    request = {"BackupArn": backup_arn(backup, DEFAULT_REGION), "TargetTableName": name}
+    definition = definition_from_backup(engine, request, Caller(None))
+    begin_restore(engine, definition, lambda done, total: report(f"Restoring {name}", done, total))
+    try:
+        await engine.store.restores.finish(definition)
+    finally:
+        engine.store.abandon(definition)  # where it was interrupted
+
+
+def _existing(engine: Engine, backup: str) -> Backup:
+    found = [
+        each
+        for each in engine.store.backups.all()
+        if backup.rpartition("/")[2] == each.id or backup == each.name
+    ]
+    if not found:
+        raise click.ClickException(f"no backup {backup}: `alt backup ls` lists those there are")
+    if len(found) > 1:
+        raise click.ClickException(
+            f"{len(found)} backups are called {backup}: `alt backup ls` shows their ids"
+        )
+    return found[0]
+
+
+def _summary(backup: Backup) -> dict[str, Any]:
+    from alt.config import DEFAULT_REGION
+    from alt.operations.backups import summary
+
+    return summary(backup, DEFAULT_REGION)
+
+
+def _describe(engine: Engine, name: str) -> output.Description:
+    from alt.config import DEFAULT_REGION
+    from alt.operations.table_description import describe
+
+    table = engine.table(name)
+    return describe(
+        table.definition, DEFAULT_REGION, engine.clock(), table.statistics(), table.index_statistics()
+    )
+
+
+def _checked(name: str, kind: str) -> str:
+    if _NAME.fullmatch(name) is None:
+        raise click.UsageError(
+            f"{name!r} is no name for a {kind}: 3 to 255 letters, digits, dots, dashes, underscores"
+        )
+    return name

@@ -1,0 +1,120 @@
+"""`alt snapshot`: save all tables under a name, and go back to that at any time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from . import output
+from .data import confirm, data_dir_option, directory_of
+from .progress import progress_bar
+
+if TYPE_CHECKING:
+    from alt.storage.snapshots import Snapshots
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group()
+def snapshot() -> None:
+    """Save all tables under a name and go back to that, whether a server runs or not.
+
+    Backups are left alone.
+    """
+
+
+@snapshot.command()
+@click.argument("name")
+@click.option("--replace", is_flag=True, help="Replace a snapshot of this name.")
+@data_dir_option
+@json_option
+def save(name: str, replace: bool, data_dir: Path | None, as_json: bool) -> None:
+    """Save all tables as they are now. Writes go on meanwhile."""
+    import time
+
+    with _snapshots(data_dir) as snapshots, progress_bar() as report:
+        saved = snapshots.save(
+            name, time.time(), lambda done, total: report(f"Saving {name}", done, total), replace=replace
+        )
+    if as_json:
+        output.json(asdict(saved))
+    else:
+        click.echo(f"Saved {saved.tables} tables with {saved.items:,} items as {name}.")
+
+
+@snapshot.command()
+@click.argument("name")
+@data_dir_option
+@json_option
+def load(name: str, data_dir: Path | None, as_json: bool) -> None:
+    """Make all tables what they were when NAME was saved; what came later is gone.
+
+    A running server goes on with the loaded tables: whatever it is asked after this
+    command has ended it answers from them.
+    """
+    import uuid
+
+    with _snapshots(data_dir) as snapshots, progress_bar() as report:
+        loaded = snapshots.load(
+            name, lambda: str(uuid.uuid4()), lambda done, total: report(f"Loading {name}", done, total)
+        )
+    if as_json:
+        output.json(asdict(loaded))
+    else:
+        click.echo(f"Loaded {loaded.tables} tables with {loaded.items:,} items from {name}.")
+
+
+@snapshot.command()
+@data_dir_option
+@json_option
+def ls(data_dir: Path | None, as_json: bool) -> None:
+    """List the snapshots.
+
+    In a pipe one line a snapshot, tab-separated: name, tables, items, bytes, time.
+    """
+    with _snapshots(data_dir) as snapshots:
+        found = [asdict(each) for each in snapshots.all()]
+    if as_json:
+        output.json(found)
+    else:
+        output.table(output.SNAPSHOT_HEADINGS, map(output.snapshot_row, found))
+
+
+@snapshot.command()
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Remove without asking.")
+@data_dir_option
+@json_option
+def rm(name: str, yes: bool, data_dir: Path | None, as_json: bool) -> None:
+    """Remove a snapshot."""
+    with _snapshots(data_dir) as snapshots:
+        found = snapshots.get(name)
+        if not yes:
+            confirm(f"Remove snapshot {name}?")
+        snapshots.remove(name)
+    if as_json:
+        output.json(asdict(found))
+    else:
+        click.echo(f"Removed snapshot {name}.")
+
+
+@contextmanager
+def _snapshots(data_dir: Path | None) -> Iterator[Snapshots]:
+    """Those of a data directory; errors are said in one line."""
+    import apsw
+
+    from alt.storage.data_directory import UnusableDataError
+    from alt.storage.snapshots import SnapshotError, Snapshots
+
+    directory = directory_of(data_dir)
+    try:
+        yield Snapshots(directory)
+    except (SnapshotError, UnusableDataError) as error:
+        raise click.ClickException(str(error)) from None
+    except (apsw.Error, OSError) as error:
+        raise click.ClickException(f"cannot use {directory}: {error}") from None

@@ -1,0 +1,230 @@
+"""`alt snapshot`: back to what was saved, with a server running and without."""
+
+from __future__ import annotations
+
+import json
+import threading
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+from botocore.exceptions import ClientError
+
+from alt.storage.snapshots import LEFT, RESTORED
+from alt.storage.store import Store
+
+SEED = [{"Artist": {"S": "A"}, "Song": {"S": song}, "Year": {"N": "1999"}} for song in ("one", "two")]
+NEW = {"Artist": {"S": "A"}, "Song": {"S": "three"}, "Year": {"N": "2000"}}
+
+
+def _music(client: Any, **scan: Any) -> list[Any]:
+    items: list[Any] = client.scan(TableName="Music", **scan)["Items"]
+    return items
+
+
+def _put_pairs(client: Any, token: str, number: int) -> None:
+    """One transaction over both tables."""
+    client.transact_write_items(
+        ClientRequestToken=token,
+        TransactItems=[
+            {"Put": {"TableName": "Music", "Item": {**NEW, "Song": {"S": f"t{number}"}}}},
+            {"Put": {"TableName": "Empty", "Item": {"pk": {"B": f"t{number}".encode()}}}},
+        ],
+    )
+
+
+def _saved(alt: Any, directory: Path, name: str = "seed", *options: str) -> None:
+    saved = alt("snapshot", "save", name, *options, "--data-dir", directory)
+    assert (saved.status, saved.err) == (0, "")
+
+
+def _loaded(alt: Any, directory: Path, name: str = "seed") -> None:
+    loaded = alt("snapshot", "load", name, "--data-dir", directory)
+    assert (loaded.status, loaded.err) == (0, "")
+
+
+def test_a_running_server_goes_back_again_and_again(alt: Any, with_tables: Any, tmp_path: Path) -> None:
+    client = with_tables.client()
+    before = client.describe_table(TableName="Music")["Table"]
+    _saved(alt, tmp_path)
+    for _ in range(3):
+        client.put_item(TableName="Music", Item=NEW)
+        client.delete_item(TableName="Music", Key={"Artist": {"S": "A"}, "Song": {"S": "one"}})
+        client.delete_table(TableName="Empty")
+        client.create_table(
+            TableName="Later",
+            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        client.update_table(TableName="Music", DeletionProtectionEnabled=True)
+        _loaded(alt, tmp_path)
+        assert client.list_tables()["TableNames"] == ["Empty", "Music"]
+        assert _music(client) == _music(client, IndexName="by-year") == SEED
+        assert client.describe_table(TableName="Music")["Table"] == before
+        assert client.scan(TableName="Empty")["Items"] == []
+    # Another server finds the same, and no file is left over.
+    with_tables.stop()
+    assert len(list((tmp_path / "tables").glob("*.db"))) == 2
+
+
+def test_without_a_server(alt: Any, with_tables: Any, start_server: Any, tmp_path: Path) -> None:
+    with_tables.stop()
+    _saved(alt, tmp_path)
+    server = start_server("--data-dir", tmp_path)
+    server.client().put_item(TableName="Music", Item=NEW)
+    server.stop()
+    _loaded(alt, tmp_path)
+    assert len(list((tmp_path / "tables").iterdir())) == 2
+    assert _music(start_server("--data-dir", tmp_path).client()) == SEED
+
+
+def test_the_journal_does_not_redo_what_a_load_undid(
+    alt: Any, with_tables: Any, start_server: Any, tmp_path: Path
+) -> None:
+    """The last transaction's entry is in the journal until the next one comes, and kill -9 leaves it there."""
+    client = with_tables.client()
+    _saved(alt, tmp_path)
+    for number in range(3):
+        _put_pairs(client, f"token-{number}", number)
+    _loaded(alt, tmp_path)
+    assert _music(client) == SEED
+    with_tables.kill()
+    client = start_server("--data-dir", tmp_path).client()
+    assert _music(client) == SEED
+    assert client.scan(TableName="Empty")["Items"] == []
+    # Transactions that come after the load are journaled and finished as ever.
+    _put_pairs(client, "token-2", 2)
+    assert len(_music(client)) == 3
+
+
+def test_a_token_counts_no_more_once_its_transaction_is_undone(
+    alt: Any, with_tables: Any, tmp_path: Path
+) -> None:
+    client = with_tables.client()
+    _put_pairs(client, "in-the-seed", 0)
+    _saved(alt, tmp_path)
+    _put_pairs(client, "undone", 1)
+    _loaded(alt, tmp_path)
+    client.put_item(TableName="Music", Item={**NEW, "Song": {"S": "t0"}, "Year": {"N": "2020"}})
+    _put_pairs(client, "undone", 1)
+    _put_pairs(client, "in-the-seed", 0)  # done once, and in the snapshot
+    years = {item["Song"]["S"]: item["Year"]["N"] for item in _music(client)}
+    assert years == {"one": "1999", "two": "1999", "t0": "2020", "t1": "2000"}
+
+
+def test_a_transaction_that_a_crash_left_half_written_is_saved_whole(
+    alt: Any, with_tables: Any, start_server: Any, tmp_path: Path
+) -> None:
+    client = with_tables.client()
+    _put_pairs(client, "whole", 0)
+    with_tables.kill()
+    # As after a crash between the two files' commits: the entry is there, Music has not got it.
+    (music,) = (tmp_path / "tables").glob("Music-*.db")
+    with closing(apsw.Connection(str(music))) as file:
+        file.execute("UPDATE transaction_mark SET number = 0")
+        file.execute("DELETE FROM item WHERE sk = 't0'")
+        file.execute("UPDATE statistics SET items = 2, bytes = 42 WHERE source = 'item'")
+        index = file.execute("SELECT source FROM statistics WHERE source <> 'item'").get
+        file.execute(f"DELETE FROM {index} WHERE sk = 't0'")
+        file.execute(f"UPDATE statistics SET items = 2, bytes = 42 WHERE source = '{index}'")
+    _saved(alt, tmp_path)
+    _loaded(alt, tmp_path)
+    client = start_server("--data-dir", tmp_path).client()
+    assert [item["Song"]["S"] for item in _music(client)] == ["one", "t0", "two"]
+    assert len(client.scan(TableName="Empty")["Items"]) == 1
+
+
+class _Writer(threading.Thread):
+    """Transactions over both tables until told to stop; every one is whole, whatever is loaded meanwhile."""
+
+    def __init__(self, client: Any) -> None:
+        super().__init__()
+        self.client, self.done = client, 0
+        self.refusals: list[str] = []
+        self.stopping = threading.Event()
+
+    def run(self) -> None:
+        while not self.stopping.is_set():
+            self.done += 1
+            try:
+                _put_pairs(self.client, f"token-{id(self)}-{self.done}", self.done)
+            except ClientError as error:
+                self.refusals.append(str(error))
+
+
+def test_saving_and_loading_under_writes(
+    alt: Any, with_tables: Any, start_server: Any, tmp_path: Path
+) -> None:
+    client = with_tables.client()
+
+    def check(client: Any, least: int) -> int:
+        songs = {item["Song"]["S"] for item in _music(client)} - {"one", "two"}
+        empty = {bytes(item["pk"]["B"]).decode() for item in client.scan(TableName="Empty")["Items"]}
+        assert songs == empty
+        assert len(songs) >= least
+        return len(songs)
+
+    writer = _Writer(with_tables.client())
+    writer.start()
+    for round_ in range(3):
+        before = writer.done
+        _saved(alt, tmp_path, f"s{round_}")
+        _loaded(alt, tmp_path, f"s{round_}")
+        assert writer.done > before
+    writer.stopping.set()
+    writer.join()
+    assert writer.refusals == []
+    for round_ in range(3):
+        _loaded(alt, tmp_path, f"s{round_}")
+        check(client, 1)
+    with_tables.stop()
+    check(start_server("--data-dir", tmp_path).client(), 1)
+
+
+def test_list_replace_remove(alt: Any, with_tables: Any, tmp_path: Path) -> None:
+    _saved(alt, tmp_path)
+    again = alt("snapshot", "save", "seed", "--data-dir", tmp_path)
+    assert again.err == "Error: snapshot seed exists: --replace replaces it, or choose another name\n"
+    with_tables.client().put_item(TableName="Music", Item=NEW)
+    _saved(alt, tmp_path, "seed", "--replace")
+    ((name, tables, items, _bytes, _time),) = alt("snapshot", "ls", "--data-dir", tmp_path).rows
+    assert (name, tables, items) == ("seed", "2", "3")
+    (listed,) = json.loads(alt("snapshot", "ls", "--json", "--data-dir", tmp_path).out)
+    assert listed.keys() == {"name", "created", "tables", "items", "bytes"}
+    assert "nobody to ask" in alt("snapshot", "rm", "seed", "--data-dir", tmp_path).err
+    assert alt("snapshot", "rm", "seed", "--yes", "--data-dir", tmp_path).out == "Removed snapshot seed.\n"
+    assert list((tmp_path / "snapshots").iterdir()) == []
+    assert alt("snapshot", "load", "seed", "--data-dir", tmp_path).err == (
+        "Error: no snapshot seed: `alt snapshot ls` lists those there are\n"
+    )
+
+
+@pytest.mark.parametrize("name", ["..", "a/b", ".hidden", "", "x" * 101])
+def test_names_that_are_none(alt: Any, with_tables: Any, tmp_path: Path, name: str) -> None:  # noqa: ARG001
+    for command in ("save", "load", "rm"):
+        assert alt("snapshot", command, "--data-dir", tmp_path, "--", name).status == 1
+    assert not (tmp_path / "snapshots").exists()
+
+
+def test_backups_are_left_alone(alt: Any, with_tables: Any, tmp_path: Path) -> None:
+    client = with_tables.client()
+    client.create_backup(TableName="Music", BackupName="in-the-seed")
+    _saved(alt, tmp_path)
+    client.create_backup(TableName="Music", BackupName="later")
+    _loaded(alt, tmp_path)
+    assert [each["BackupName"] for each in client.list_backups()["BackupSummaries"]] == [
+        "in-the-seed",
+        "later",
+    ]
+
+
+def test_every_table_of_the_catalog_is_thought_of(tmp_path: Path) -> None:
+    import asyncio
+
+    asyncio.run(Store(tmp_path).close())
+    with closing(apsw.Connection(str(tmp_path / "catalog.db"))) as catalog:
+        tables = {name for (name,) in catalog.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    assert tables == {*RESTORED, *LEFT}
