@@ -120,7 +120,7 @@ async def _take(engine: Engine, table: str, name: str, report: Report) -> Backup
 async def _restore(engine: Engine, backup: Backup, name: str, report: Report) -> None:
     from alt.config import DEFAULT_REGION
     from alt.operations.backups import backup_arn
-    from alt.operations.engine import Caller
+    from alt.operations.caller import Caller
     from alt.operations.restore_table import begin_restore, definition_from_backup
 
     request = {"BackupArn": backup_arn(backup, DEFAULT_REGION), "TargetTableName": name}

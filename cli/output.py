@@ -28,6 +28,7 @@ RIGHT_ALIGNED = frozenset(
         "Requests",
         "Shards",
         "Size",
+        "Tables",
         "Throttled",
         "Read units",
         "Read units/s",

@@ -206,7 +206,7 @@ class Snapshots:
                 return opened.get(file)
 
             transactions = Transactions(None, None)
-            if not all([transactions.redo(*entry, open_table) for entry in moment.pending]):
+            if not all(transactions.redo(*entry, open_table) for entry in moment.pending):
                 raise SnapshotError("a transaction cannot be finished: `alt tables check` says more")
             for table in opened.values():
                 table.close()
