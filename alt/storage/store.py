@@ -241,16 +241,16 @@ class Store:
         """Where no server runs: write to every file what the last process had decided."""
         definitions = list(self.definitions())
         by_file = {self._catalog.files[definition.id]: definition.name for definition in definitions}
-        self.transactions.recover(lambda file: self.table(by_file.get(file, "")), self._recent(definitions))
+        self.transactions.recover(
+            by_file, lambda file: self.table(by_file.get(file, "")), self._recent(definitions)
+        )
         for file in self.transactions.lacking:
             if (table := self._open.pop(by_file[file], None)) is not None:
                 table.close()
 
     def _recent(self, definitions: Iterable[TableDefinition]) -> list[Table]:
         """The tables whose ClientRequestTokens may still count."""
-        return [
-            table for each in definitions if self._is_recent(each) and (table := self._usable(each.name))
-        ]
+        return [table for each in definitions if self._is_recent(each) and (table := self._usable(each.name))]
 
     def _usable(self, name: str) -> Table | None:
         """The table if its file can be used: one that cannot does not keep the others from being served."""

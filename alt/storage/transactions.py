@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -166,12 +166,17 @@ class Transactions:
             outcome.fault = fault
         return outcome
 
-    def recover(self, open_table: Callable[[str], Table | None], tables: Sequence[Table]) -> None:
-        """At start: finish what is decided, and read the tokens of `tables`. `open_table` finds one by its file."""
+    def recover(
+        self, files: Container[str], open_table: Callable[[str], Table | None], tables: Sequence[Table]
+    ) -> None:
+        """At start: finish what is decided, and read the tokens of `tables`.
+
+        `open_table` finds one by its file. What was written to none of `files` was undone by a snapshot.
+        """
         pending = []
         if self._journal is not None:
             for number, effects, token in self._journal.pending():
-                if token is not None:
+                if token is not None and any(effect.file in files for effect in effects):
                     pending.append(token)
                 if self.redo(number, effects, token, open_table):
                     self._journal.finish(number)
