@@ -124,10 +124,12 @@ async def _restore(engine: Engine, backup: Backup, name: str, report: Report) ->
     from alt.operations.restore_table import begin_restore, definition_from_backup
 
     request = {"BackupArn": backup_arn(backup, DEFAULT_REGION), "TargetTableName": name}
-    definition = definition_from_backup(engine, request, Caller(None))
-    begin_restore(engine, definition, lambda done, total: report(f"Restoring {name}", done, total))
+    caller = Caller(None)
+    definition = definition_from_backup(engine, request, caller)
+    begin_restore(engine, definition, caller, lambda done, total: report(f"Restoring {name}", done, total))
     try:
-        await engine.store.restores.finish(definition)
+        if (fault := await engine.store.restores.finish(definition)) is not None:
+            raise click.ClickException(f"{name} was not restored: {fault}")
     finally:
         engine.store.abandon(definition)  # where it was interrupted
 

@@ -25,8 +25,7 @@ Request = dict[str, Any]
 
 def restore_table_from_backup(engine: Engine, request: Request, caller: Caller) -> bytes:
     definition = definition_from_backup(engine, request, caller)
-    begin_restore(engine, definition)
-    return body({"TableDescription": as_restoring(definition, caller.region, engine.clock())})
+    return begin_restore(engine, definition, caller)
 
 
 def definition_from_backup(engine: Engine, request: Request, caller: Caller) -> TableDefinition:
@@ -63,9 +62,12 @@ def check_target(engine: Engine, name: str) -> None:
     raise errors.table_in_use(f"Table: {name} is already being restored{origin}")
 
 
-def begin_restore(engine: Engine, definition: TableDefinition, progress: Progress = no_progress) -> None:
-    """Restore the table that `definition` describes in the background."""
+def begin_restore(
+    engine: Engine, definition: TableDefinition, caller: Caller, progress: Progress = no_progress
+) -> bytes:
+    """Restore the table that `definition` describes in the background; the answer shows it CREATING."""
     table_quotas.admit_table(len(engine.store.names()))
     if not engine.store.create(definition):
         raise errors.table_already_exists(definition.name)
     engine.store.restores.start(definition, progress)
+    return body({"TableDescription": as_restoring(definition, caller.region, engine.clock())})

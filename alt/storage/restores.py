@@ -71,10 +71,13 @@ class Restores:
         task.add_done_callback(_noted)
         self._tasks[definition.id] = task
 
-    async def finish(self, definition: TableDefinition) -> None:
-        """Return when the table's restore has come to its end. Raises what made it fail."""
-        if (task := self._tasks.get(definition.id)) is not None:
-            await task
+    async def finish(self, definition: TableDefinition) -> BaseException | None:
+        """Return when the table's restore has come to its end, with what made it fail."""
+        task = self._tasks.get(definition.id)
+        if task is None:
+            return None
+        await asyncio.wait([task])
+        return None if task.cancelled() else task.exception()
 
     async def stop(self) -> None:
         """Give up; the next start begins again."""
@@ -139,7 +142,7 @@ class Restores:
 
 
 def _noted(task: asyncio.Task[None]) -> None:
-    """What made a restore fail has been logged; who waits for it has it raised as well."""
+    """What made a restore fail has been logged; who waits for it is told as well."""
     if not task.cancelled():
         task.exception()
 
