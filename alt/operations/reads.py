@@ -18,7 +18,7 @@ from alt.operations.engine import Engine
 from alt.operations.keys import check_paths
 from alt.operations.parameters import check_expressions
 from alt.operations.reply import dumps, members, optional
-from alt.operations.source import Source, must_fetch, read_source
+from alt.operations.source import Source, check_filter, must_fetch, read_source
 from alt.storage.rows import Key, PartitionRange, SlotRange
 from alt.storage.table import Extent, Filter, Rows, Selection, Table
 from alt.values.attribute import normalize_item
@@ -82,6 +82,7 @@ def query(engine: Engine, request: Request, caller: Caller) -> bytes:
         rows = rows.after(row)
     if condition is not None:
         _no_key_attributes(condition, source, request)
+        check_filter(source, condition.attribute_names)
     check_paths(table.definition, request, condition, projection)
     engine.meter.admit_read(caller, table, source.index)
     reply, used = _page(table, source, request, rows, condition, projection)
@@ -231,9 +232,7 @@ def _page(
     condition: Condition | None,
     projection: Projection | None,
 ) -> tuple[bytes, Consumption]:
-    names = [*([] if condition is None else condition.attribute_names)]
-    names += [] if projection is None else projection.attribute_names
-    fetch = must_fetch(source, request, names)
+    fetch = must_fetch(source, request, () if projection is None else projection.attribute_names)
     limit = request.get("Limit")
     is_count = request.get("Select") == "COUNT"
     items: bytes | None
@@ -242,9 +241,16 @@ def _page(
         count, items = len(texts), _join(texts, projection)
         last_text = texts[-1] if extent.more else None
     else:
-        extent = table.extent(rows, limit)
-        count, items = _passed(table, Selection(rows, extent.rows, fetch), is_count, condition, projection)
-        last_text = table.item_at(rows, extent.rows - 1) if extent.more else None
+
+        def read() -> tuple[Extent, int, bytes | None, str | None]:
+            extent = table.extent(rows, limit)
+            count, items = _passed(
+                table, Selection(rows, extent.rows, fetch), is_count, condition, projection
+            )
+            return extent, count, items, table.item_at(rows, extent.rows - 1) if extent.more else None
+
+        # Of one state: the last key must be that of the last row that was read.
+        extent, count, items, last_text = table.snapshot(read)
     last = None if last_text is None else dumps(source.last_key(ujson.loads(last_text)))
     used = _consumption(table, source, request, extent, Selection(rows, extent.rows, fetch))
     capacity = None

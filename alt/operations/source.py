@@ -87,6 +87,19 @@ def read_source(definition: TableDefinition, request: dict[str, Any]) -> Source:
     return Source(definition, index)
 
 
+def check_filter(source: Source, names: Iterable[str]) -> None:
+    """Refuse a Query whose filter is on attributes that its index lacks, `names` being the filter's.
+
+    A Scan just finds none of them.
+    """
+    missing = source.unprojected(names)
+    if source.index is not None and missing:
+        raise invalid_parameters(
+            f"Secondary index {source.index.name} does not project one or more filter attributes: "
+            f"[{', '.join(missing)}]"
+        )
+
+
 def must_fetch(source: Source, request: dict[str, Any], names: Iterable[str]) -> bool:
     """Whether items are to be fetched from the table, for what an index lacks of `names` or of everything.
 
