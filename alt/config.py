@@ -31,6 +31,18 @@ MAX_STREAM_SHARDS = 256
 TTL_INTERVAL_SECONDS = 5.0
 
 
+# What a table's tag may say about its writes, by Alternator's names, and the policy that it means.
+WRITE_ISOLATION_TAG = "system:write_isolation"
+FORBID_RMW = "forbid_rmw"
+WRITE_ISOLATIONS = {
+    **dict.fromkeys(("a", "always", "always_use_lwt"), "always_use_lwt"),
+    **dict.fromkeys(("o", "only_rmw_uses_lwt"), "only_rmw_uses_lwt"),
+    **dict.fromkeys(("f", "forbid", "forbid_rmw"), FORBID_RMW),
+    **dict.fromkeys(("u", "unsafe", "unsafe_rmw"), "unsafe_rmw"),
+}
+DEFAULT_WRITE_ISOLATION = "always"
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What `alt start` was told. `data_dir` None keeps everything in memory."""
@@ -44,6 +56,7 @@ class Settings:
     stream_shards: int = DEFAULT_STREAM_SHARDS
     ttl_interval: float = TTL_INTERVAL_SECONDS
     ttl_change_interval: float = 0.0
+    write_isolation: str = DEFAULT_WRITE_ISOLATION
 
 
 def default_data_dir() -> Path:

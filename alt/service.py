@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Callable
 
-from alt.config import Settings
+from alt.config import WRITE_ISOLATIONS, Settings
 from alt.http.dispatch import Dispatcher
 from alt.http.protocol import Connections
 from alt.operations.engine import Engine
@@ -73,6 +73,7 @@ async def _serve_locked(settings: Settings, lock: ServerLock | None, ready: Call
         enforce_throughput=settings.enforce_throughput,
         stream_shards=settings.stream_shards,
         ttl_change_interval=settings.ttl_change_interval,
+        write_isolation=WRITE_ISOLATIONS[settings.write_isolation],
     )
     metering = loop.create_task(engine.meter.keep_storing())
     connections = Connections(Dispatcher(engine, address), loop)

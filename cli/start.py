@@ -11,9 +11,11 @@ from alt.config import (
     DEFAULT_HOST,
     DEFAULT_PORT,
     DEFAULT_STREAM_SHARDS,
+    DEFAULT_WRITE_ISOLATION,
     MAX_ITEM_COLLECTION_BYTES,
     MAX_STREAM_SHARDS,
     TTL_INTERVAL_SECONDS,
+    WRITE_ISOLATIONS,
     Settings,
     Sync,
     default_data_dir,
@@ -96,6 +98,16 @@ LOG_LEVELS = ["debug", "info", "warning", "error"]
     help="How long after a change of a table's TimeToLive the next is refused; DynamoDB documents 3600.",
 )
 @click.option(
+    "--write-isolation",
+    envvar="ALT_WRITE_ISOLATION",
+    default=DEFAULT_WRITE_ISOLATION,
+    show_default=True,
+    type=click.Choice(list(WRITE_ISOLATIONS)),
+    metavar="POLICY",
+    help="always, only_rmw_uses_lwt, unsafe: every write is isolated. forbid: a write that reads its item first is "
+    "refused. A table's tag system:write_isolation goes before it.",
+)
+@click.option(
     "--log-level", envvar="ALT_LOG_LEVEL", default="warning", show_default=True, type=click.Choice(LOG_LEVELS)
 )
 def start(
@@ -109,6 +121,7 @@ def start(
     stream_shards: int,
     ttl_interval: float,
     ttl_change_interval: float,
+    write_isolation: str,
     log_level: str,
 ) -> None:
     """Serve the DynamoDB API."""
@@ -135,6 +148,7 @@ def start(
         stream_shards=stream_shards,
         ttl_interval=ttl_interval,
         ttl_change_interval=ttl_change_interval,
+        write_isolation=write_isolation,
     )
     try:
         run(settings, ready)

@@ -25,6 +25,7 @@ from alt.expressions.nodes import (
     Remove,
     Set,
     Value,
+    walk,
 )
 from alt.expressions.paths import lookup
 from alt.expressions.projection import Projection
@@ -80,6 +81,16 @@ class Update:
     def creates(self) -> bool:
         """Whether an item comes to be where there is none: REMOVE and DELETE alone leave nothing."""
         return any(isinstance(action, Set | Add) for action in self.actions)
+
+    @property
+    def reads_item(self) -> bool:
+        """Whether it depends on the item: it does more than set whole attributes to given values and remove them."""
+        return any(
+            len(action.path.elements) > 1
+            or isinstance(action, Add | Delete)
+            or (isinstance(action, Set) and any(isinstance(part, Path) for part in walk(action.value)))
+            for action in self.actions
+        )
 
     @property
     def charge(self) -> int:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from alt.config import DEFAULT_HOST, DEFAULT_PORT, DEFAULT_STREAM_SHARDS
+from alt.config import (
+    DEFAULT_HOST,
+    DEFAULT_PORT,
+    DEFAULT_STREAM_SHARDS,
+    DEFAULT_WRITE_ISOLATION,
+    WRITE_ISOLATIONS,
+)
 from alt.errors import resource_not_found
 from alt.operations.arns import table_name
 from alt.operations.metering import Meter
@@ -16,10 +22,20 @@ class Engine:
     """`clock` gives epoch seconds, `new_id` a fresh UUID's text; `address` is `host:port` as listened on.
 
     `enforce_throughput` holds tables to the capacity they are given; a new stream gets `stream_shards` shards.
-    A table's TimeToLive may be changed once in `ttl_change_interval` seconds.
+    A table's TimeToLive may be changed once in `ttl_change_interval` seconds. `write_isolation` is the policy
+    (alt/config.py) of tables without a tag that names one.
     """
 
-    __slots__ = ("address", "clock", "meter", "new_id", "store", "stream_shards", "ttl_change_interval")
+    __slots__ = (
+        "address",
+        "clock",
+        "meter",
+        "new_id",
+        "store",
+        "stream_shards",
+        "ttl_change_interval",
+        "write_isolation",
+    )
 
     def __init__(
         self,
@@ -31,6 +47,7 @@ class Engine:
         enforce_throughput: bool = False,
         stream_shards: int = DEFAULT_STREAM_SHARDS,
         ttl_change_interval: float = 0.0,
+        write_isolation: str = WRITE_ISOLATIONS[DEFAULT_WRITE_ISOLATION],
     ) -> None:
         self.store = store
         self.clock = clock
@@ -38,6 +55,7 @@ class Engine:
         self.address = address
         self.stream_shards = stream_shards
         self.ttl_change_interval = ttl_change_interval
+        self.write_isolation = write_isolation
         self.meter = Meter(store.usage, clock, enforce_throughput)
 
     def table(self, name: str) -> Table:

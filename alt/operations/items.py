@@ -24,6 +24,7 @@ from alt.operations.keys import check_paths, item_row, key_row
 from alt.operations.metering import written
 from alt.operations.parameters import check_expressions
 from alt.operations.reply import EMPTY, body, dumps, members, optional
+from alt.operations.write_isolation import refuse_reads
 from alt.storage.indexes import Stored
 from alt.storage.rows import RowKey
 from alt.storage.table import UNCHANGED, Table, Written
@@ -106,6 +107,7 @@ def put_item(engine: Engine, request: Request, caller: Caller) -> asyncio.Future
 
         return table.submit(put)
 
+    refuse_reads(engine, table, condition, None, request.get("ReturnValues"))
     write = _Write(engine, caller, request, table, row)
 
     def replace() -> bytes:
@@ -129,6 +131,7 @@ def delete_item(engine: Engine, request: Request, caller: Caller) -> asyncio.Fut
     table = engine.table(request["TableName"])
     row = key_row(table.definition, key)
     check_paths(table.definition, request, condition)
+    refuse_reads(engine, table, condition, None, request.get("ReturnValues"))
     engine.meter.admit_write(caller, table)
     write = _Write(engine, caller, request, table, row)
 
@@ -158,7 +161,7 @@ def update_item(engine: Engine, request: Request, caller: Caller) -> asyncio.Fut
     check_paths(table.definition, request, update, condition)
     if update is not None and update.charge > MAX_ITEM_BYTES:
         raise update_too_large()
-
+    refuse_reads(engine, table, condition, update, request.get("ReturnValues"))
     engine.meter.admit_write(caller, table)
     write = _Write(engine, caller, request, table, row)
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from alt.config import WRITE_ISOLATION_TAG, WRITE_ISOLATIONS
 from alt.errors import invalid_parameters, resource_not_found, validation
 from alt.operations.arns import table_name
 from alt.operations.caller import Caller
@@ -95,6 +96,11 @@ def check_tags(tags: Sequence[Request]) -> None:
             raise validation(f"Duplicate Tag Keys provided as input: Duplicate Tag Key found {key}")
     if len(tags) > MAX_TAGS:
         raise validation(_TOO_MANY)
+    for tag in tags:
+        if tag["Key"] == WRITE_ISOLATION_TAG and tag["Value"] not in WRITE_ISOLATIONS:
+            raise validation(
+                f"Incorrect write isolation tag {tag['Value']}. Allowed values: {', '.join(WRITE_ISOLATIONS)}"
+            )
 
 
 def _check_key(key: str | None) -> None:

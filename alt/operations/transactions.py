@@ -42,6 +42,7 @@ from alt.operations.items import (
 from alt.operations.keys import check_key_not_empty, item_row, key_row
 from alt.operations.metering import written
 from alt.operations.reply import EMPTY, body, dumps, members, optional
+from alt.operations.write_isolation import refuse_reads
 from alt.storage.indexes import Stored
 from alt.storage.journal import Token
 from alt.storage.rows import RowKey
@@ -107,6 +108,7 @@ def transact_write_items(engine: Engine, request: Request, caller: Caller) -> by
         check_key_not_empty(target.table.definition, target.action.key)
         if target.action.kind == "Put":
             _check_empty_index_keys(target)
+        refuse_reads(engine, target.table, target.action.condition, target.action.update)
     token = _token(engine, request)
     if token is not None and token.token in engine.store.transactions.tokens:
         return _replayed(engine, request, caller, targets)

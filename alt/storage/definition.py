@@ -7,6 +7,8 @@ from typing import Any
 
 import ujson
 
+from alt.config import WRITE_ISOLATION_TAG, WRITE_ISOLATIONS
+
 
 @dataclass(frozen=True, slots=True)
 class KeyAttribute:
@@ -128,6 +130,13 @@ class TableDefinition:
     def is_logged(self) -> bool:
         """Whether the table's changes are kept in its log."""
         return self.stream is not None or (self.recovery is not None and self.recovery.enabled is not None)
+
+    @property
+    def write_isolation(self) -> str | None:
+        """The policy that the table's tag names; None where it has no such tag."""
+        tags = self.settings.get("Tags", ())
+        values = (tag["Value"] for tag in tags if tag["Key"] == WRITE_ISOLATION_TAG)
+        return WRITE_ISOLATIONS.get(next(values, ""))
 
     def to_json(self) -> str:
         return ujson.dumps(asdict(self), ensure_ascii=False)

@@ -152,6 +152,7 @@ class Table:
     def redefine(self, definition: TableDefinition) -> None:
         """Take over a changed definition."""
         self.definition = definition
+        self.write_isolation = definition.write_isolation
         self._is_logged = definition.is_logged
         self.expiry.redefine(definition)
         kept = {index.definition.id: index for index in self.indexes.values()}

@@ -193,6 +193,24 @@ def test_index_entries_and_counts_go_with_the_items(service: Any) -> None:
     assert table["ItemCount"] == table["GlobalSecondaryIndexes"][0]["ItemCount"] == 1
 
 
+def test_a_stream_tells_who_deleted(service: Any) -> None:
+    service.engine.stream_shards = 1
+    service.create(StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"})
+    change(service)
+    put(service, "goes", expires={"N": str(service.now - 1)})
+    service.expire()
+    arn = service.describe()["LatestStreamArn"]
+    (shard,) = service("DescribeStream", StreamArn=arn)["StreamDescription"]["Shards"]
+    iterator = service(
+        "GetShardIterator", StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+    )
+    inserted, removed = service("GetRecords", ShardIterator=iterator["ShardIterator"])["Records"]
+    assert "userIdentity" not in inserted
+    assert removed["eventName"] == "REMOVE"
+    assert removed["dynamodb"]["Keys"] == {"pk": {"S": "goes"}}
+    assert removed["userIdentity"] == {"PrincipalId": "dynamodb.amazonaws.com", "Type": "Service"}
+
+
 def test_the_key_may_be_the_attribute(service: Any) -> None:
     service.create(
         AttributeDefinitions=[{"AttributeName": "at", "AttributeType": "N"}],
