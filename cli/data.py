@@ -58,7 +58,10 @@ def opened(data_dir: Path | None) -> Iterator[Engine]:
     except (UnusableDataError, OSError) as error:
         raise click.ClickException(str(error)) from None
     try:
-        yield Engine(store, time.time, lambda: str(uuid.uuid4()))
+        with using(directory):
+            yield Engine(store, time.time, lambda: str(uuid.uuid4()))
+    except UnusableDataError as error:
+        raise click.ClickException(str(error)) from None
     finally:
         asyncio.run(store.close())
 

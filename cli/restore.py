@@ -61,6 +61,7 @@ def _wanted(engine: Engine, table: str, target: str, at: float) -> TableDefiniti
     from alt.errors import ApiError
     from alt.operations.caller import Caller
     from alt.operations.recovery import table_to_restore
+    from alt.storage.data_directory import using
     from alt.storage.recovery import earliest
 
     request = {"SourceTableName": table, "TargetTableName": target, "RestoreDateTime": at}
@@ -68,7 +69,8 @@ def _wanted(engine: Engine, table: str, target: str, at: float) -> TableDefiniti
     assert check is not None
     try:
         check(request)
-        return table_to_restore(engine, request, Caller(None))
+        with using(f"table {table}"):
+            return table_to_restore(engine, request, Caller(None))
     except ApiError as error:
         if error.type == "TableNotFoundException":
             raise click.ClickException(f"no table {table}: `alt tables ls` lists those there are") from None

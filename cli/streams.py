@@ -17,6 +17,7 @@ from .data import data_dir_option, opened
 if TYPE_CHECKING:
     from alt.operations.engine import Engine
     from alt.operations.stream_settings import Stream
+    from alt.storage.definition import StreamDefinition, TableDefinition
 
 LIST_HEADINGS = ("Table", "Records", "View", "Shards", "Status", "ARN")
 POLL_SECONDS = 0.2
@@ -39,23 +40,27 @@ def ls(data_dir: Path | None, as_json: bool) -> None:
     view type, shards, status, ARN.
     """
     from alt.config import DEFAULT_REGION
-    from alt.operations import stream_positions as positions
-    from alt.operations.stream_settings import Stream, readable_streams
+    from alt.operations.stream_settings import readable_streams
     from alt.operations.streams import describe
+    from alt.storage.data_directory import UnusableDataError
 
+    described, counts, problems = [], [], []
     with opened(data_dir) as engine:
-        now = engine.clock()
-        described = []
-        counts = []
         for definition in engine.store.definitions():
-            for each in readable_streams(definition, now):
-                stream = Stream(engine.table(definition.name), each)
+            for each in readable_streams(definition, engine.clock()):
+                try:
+                    stream, records = _counted(engine, definition, each)
+                except UnusableDataError as error:
+                    problems.append(str(error))
+                    continue
                 described.append(describe(stream, DEFAULT_REGION))
-                counts.append(positions.end(stream) - positions.horizon(stream, now))
+                counts.append(records)
     if as_json:
         output.json(described)
     else:
         output.table(LIST_HEADINGS, map(_row, described, counts))
+    if problems:
+        raise click.ClickException("; ".join(problems))
 
 
 @streams.command()
@@ -116,9 +121,21 @@ def _follow(engine: Engine, table: str, *, from_start: bool) -> Iterator[str]:
         stream = _current(engine, table, label)
 
 
+def _counted(engine: Engine, table: TableDefinition, definition: StreamDefinition) -> tuple[Stream, int]:
+    """A stream and how many records can be read from it."""
+    from alt.operations import stream_positions as positions
+    from alt.operations.stream_settings import Stream
+    from alt.storage.data_directory import using
+
+    with using(f"table {table.name}"):
+        stream = Stream(engine.table(table.name), definition)
+        return stream, positions.end(stream) - positions.horizon(stream, engine.clock())
+
+
 def _current(engine: Engine, table: str, label: str | None = None) -> Stream:
     """The table's stream that is on, or the one of this label."""
     from alt.operations.stream_settings import Stream, readable_streams
+    from alt.storage.data_directory import using
 
     definition = engine.store.definition(table)
     if definition is None:
@@ -130,7 +147,8 @@ def _current(engine: Engine, table: str, label: str | None = None) -> Stream:
         raise click.ClickException(
             f"{table} has no stream that is on: UpdateTable with a StreamSpecification turns one on"
         )
-    return Stream(engine.table(table), found[0])
+    with using(f"table {table}"):
+        return Stream(engine.table(table), found[0])
 
 
 def _row(description: dict[str, Any], records: int) -> list[output.Cell]:

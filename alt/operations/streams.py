@@ -7,7 +7,6 @@ from typing import Any
 from alt.config import MAX_PAGE_BYTES
 from alt.errors import validation
 from alt.operations import stream_positions as positions
-from alt.operations.arns import table_name
 from alt.operations.caller import Caller
 from alt.operations.engine import Engine
 from alt.operations.reply import body, dumps, members
@@ -35,7 +34,7 @@ def list_streams(engine: Engine, request: Request, caller: Caller) -> bytes:
     found = [
         (definition.name, stream.label)
         for definition in engine.store.definitions()
-        if wanted is None or definition.name == table_name(wanted)
+        if wanted in (None, definition.name)
         for stream in readable_streams(definition, now)
         if after is None or (definition.name, stream.label) > after
     ]

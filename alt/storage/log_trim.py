@@ -14,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import apsw
+
 from alt.storage.definition import TableDefinition
 
 if TYPE_CHECKING:
@@ -56,8 +58,11 @@ class LogTrim:
             if definition.streams or definition.recovery is not None:
                 try:
                     await self._trim(definition)
+                except apsw.Error as fault:  # a damaged file; its table's own requests say the same
+                    _log.error("the change log of %s was not trimmed: %s", definition.name, fault)
                 except Exception:
                     _log.exception("the change log of %s was not trimmed", definition.name)
+                await asyncio.sleep(0)  # opening many tables must not hold requests up
 
     async def _trim(self, definition: TableDefinition) -> None:
         now = self._clock()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -206,3 +207,23 @@ def test_the_number_of_shards_is_a_setting(start_server: Any) -> None:
     arn = create(server.client(), "Music")
     described = server.client("dynamodbstreams").describe_stream(StreamArn=arn)["StreamDescription"]
     assert len(described["Shards"]) == 7
+
+
+def test_an_expired_item_leaves_a_record_of_the_service(start_server: Any) -> None:
+    server = start_server("--memory", "--ttl-interval", "1")
+    client, streams = server.client(), server.client("dynamodbstreams")
+    arn = create(client, "Music")
+    client.update_time_to_live(
+        TableName="Music", TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires"}
+    )
+    item = {**key_of(("p", "1")), "expires": {"N": str(int(time.time()) - 10)}}
+    client.put_item(TableName="Music", Item=item)
+    end = time.monotonic() + 20
+    while len(records := [each for shard in read_shards(streams, arn) for each in shard]) < 2:
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    inserted, removed = records
+    assert "userIdentity" not in inserted
+    assert removed["eventName"] == "REMOVE"
+    assert removed["dynamodb"]["OldImage"] == item
+    assert removed["userIdentity"] == {"PrincipalId": "dynamodb.amazonaws.com", "Type": "Service"}

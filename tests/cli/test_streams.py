@@ -121,6 +121,19 @@ def test_tail_without_a_server(with_tables: Any, tail: Any, tmp_path: Path) -> N
     assert following.line().split("\t")[1] == "INSERT"
 
 
+def test_a_damaged_table_keeps_no_other_from_being_listed(alt: Run, client: Any, tmp_path: Path) -> None:
+    client.update_table(TableName="Empty", StreamSpecification=STREAM)
+    (file,) = (tmp_path / "tables").glob("Empty-*.db")
+    with file.open("r+b") as opened:
+        opened.write(b"no database at all")
+    listed = alt("streams", "ls", "--data-dir", tmp_path)
+    assert [row[0] for row in listed.rows] == ["Music"]
+    problem = "Error: cannot use table Empty: file is not a database\n"
+    assert (listed.status, listed.err) == (1, problem)
+    followed = alt("streams", "tail", "Empty", "--data-dir", tmp_path)
+    assert (followed.status, followed.err) == (1, problem)
+
+
 @pytest.mark.usefixtures("with_tables")
 def test_what_cannot_be_followed(alt: Run, tmp_path: Path) -> None:
     absent = alt("streams", "tail", "Absent", "--data-dir", tmp_path)
