@@ -94,7 +94,7 @@ def _run(engine: Engine, definition: TableDefinition, report: Report) -> None:
     store = engine.store
 
     async def run() -> None:
-        store.restores.start(definition, lambda done, total: report("Copying", done, total))
+        store.restores.start(definition, lambda done, total: report("Restoring", done, total))
         await store.restores.finish(definition)
 
     if not store.create(definition):

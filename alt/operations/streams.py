@@ -94,7 +94,7 @@ def get_records(engine: Engine, request: Request, caller: Caller) -> bytes:
     last = positions.end(stream)
     if iterator.shard >= stream.definition.shards or iterator.position > last + 1:
         raise positions.invalid_iterator()
-    if iterator.position < max(stream.table.log.trimmed(), stream.definition.first):
+    if iterator.position < min(max(stream.table.log.trimmed(), stream.definition.first), last):
         raise positions.trimmed()
     records, position = _read(stream, iterator, last, limit, caller.region)
     ended = stream.definition.last is not None and position >= last

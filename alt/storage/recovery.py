@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
+from alt.storage.copies import Progress
 from alt.storage.definition import RecoveryDefinition
 from alt.storage.journal import Effect
 from alt.storage.log_trim import DAY_SECONDS
@@ -60,18 +61,19 @@ async def past_contents(table: Table | None, past: Past) -> Origin:
         release()
         raise OriginLostError(past)
 
-    async def rewind_copy(copy: Table) -> None:
-        await rewind(copy, past.last)
+    async def rewind_copy(copy: Table, progress: Progress) -> None:
+        await rewind(copy, past.last, progress)
 
     return Origin(pinned, release, table.definition, rewind_copy)
 
 
-async def rewind(table: Table, last: int) -> None:
+async def rewind(table: Table, last: int, progress: Progress) -> None:
     """Undo the changes after number `last` of a table that has its source's log and keeps none itself."""
-    newest = table.log.last()
+    newest = total = table.log.last()
     while newest > last:
         effects, newest = _undo(table, last, newest)
         await table.submit(partial(table.redo, effects))
+        progress(total - newest, total - last)
 
 
 def _undo(table: Table, last: int, newest: int) -> tuple[list[Effect], int]:

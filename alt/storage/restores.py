@@ -41,14 +41,14 @@ class Origin:
     `contents` is pinned, and `release` is called once it is copied. `definition` is that of
     the table they belong to; its indexes are matched with the new table's by their ids.
     `rewind` is called with the new table, open and seen by nobody else, before it becomes
-    ACTIVE: it may submit any number of writes, each of bounded length. The change log is
-    the source's until then, and empty afterwards.
+    ACTIVE: it may submit any number of writes, each of bounded length, and reports its own
+    progress. The change log is the source's until then, and empty afterwards.
     """
 
     contents: apsw.Connection
     release: Callable[[], None]
     definition: TableDefinition
-    rewind: Callable[[Table], Awaitable[None]] | None = None
+    rewind: Callable[[Table, Progress], Awaitable[None]] | None = None
 
 
 class OriginLostError(Exception):
@@ -129,12 +129,13 @@ class Restores:
             table = self._store.open_unseen(ready, part, contents)
         try:
             if table is not None and origin.rewind is not None:
-                await origin.rewind(table)
+                await origin.rewind(table, watched)
                 await table.drain()
                 if contents is not None:
                     forget_changes(contents)
         finally:
             if table is not None and part is not None:
+                await table.drain()  # what the end of the process cuts short has a write under way
                 table.close()
         if part is not None and origin.rewind is not None:
             await self._store.beside(_settle, part)

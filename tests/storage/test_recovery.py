@@ -1,0 +1,94 @@
+"""Taking a table back in time: cut short at any step by the end of the process, and finished at the next start."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ujson
+
+from alt.storage import recovery
+from alt.storage.definition import KeyAttribute, RecoveryDefinition, Restore, TableDefinition
+from alt.storage.indexes import Stored
+from alt.storage.recovery import Past
+from alt.storage.rows import row_key
+from alt.storage.store import Store
+from alt.storage.table import Table
+from alt.values.sizes import item_size
+
+SOURCE = TableDefinition(
+    "Music", "source", 0.0, KeyAttribute("pk", "S"), None, recovery=RecoveryDefinition(0.0, 35)
+)
+CHANGES = 60
+
+
+def put(table: Table, key: str, value: str) -> None:
+    item: dict[str, Any] = {"pk": {"S": key}, "x": {"S": value}}
+    table.overwrite(row_key(key), item, Stored(item_size(item), ujson.dumps(item)))
+
+
+def value(table: Table, key: str) -> str | None:
+    item = table.get(row_key(key))
+    return None if item is None else str(ujson.loads(item)["x"]["S"])
+
+
+def opened(directory: Path) -> Store:
+    return Store(directory, "off", clock=lambda: 1_000_000.0)
+
+
+async def begin(store: Store) -> TableDefinition:
+    """A table with many changes, and the definition of a copy of it as it was after the first two."""
+    assert store.create(SOURCE)
+    table = store.table("Music")
+    assert table is not None
+    for number in range(2 + CHANGES):
+        await table.submit(lambda number=number: put(table, "ab"[number % 2], str(number)))  # type: ignore[misc]
+    await table.submit(lambda: put(table, "c", "later"))
+    past = Past("Music", "source", 1_000_000.0, 2)
+    copy = replace(SOURCE, name="Copy", id="copy", recovery=None, restore=Restore(past.origin(), {}))
+    assert store.create(copy)
+    return copy
+
+
+async def finished(store: Store, copy: TableDefinition) -> list[str | None]:
+    store.restores.start(copy)
+    await store.restores.finish(copy)
+    table = store.table("Copy")
+    assert table is not None
+    return [value(table, key) for key in "abc"]
+
+
+@pytest.mark.parametrize("steps", [0, 1, 3, CHANGES - 1])
+def test_cut_short_after_some_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, steps: int
+) -> None:
+    monkeypatch.setattr(recovery, "STEP_CHANGES", 1)
+
+    async def run() -> list[str | None]:
+        store = opened(tmp_path)
+        copy = await begin(store)
+        reached = asyncio.Event()
+        done = 0
+
+        def count(_done: int, total: int) -> None:
+            nonlocal done
+            if total == CHANGES + 1:  # changes to undo, and not pages to copy
+                done += 1
+                if done > steps:
+                    reached.set()
+
+        store.restores.start(copy, count)
+        await reached.wait()
+        await store.close()
+        store = opened(tmp_path)
+        assert store.table("Copy") is None
+        store.recover()
+        found = await finished(store, copy)
+        await store.close()
+        return found
+
+    assert asyncio.run(run()) == ["0", "1", None]
+    assert caplog.text == ""
