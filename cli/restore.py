@@ -39,7 +39,7 @@ def restore(table: str, moment: str, name: str | None, as_json: bool, data_dir: 
         at = parse_moment(moment, engine.clock())
         definition = _wanted(engine, table, target, at)
         with progress_bar() as report:
-            _run(engine, definition, report)
+            asyncio.run(_run(engine, definition, report))
         restored = engine.table(target)
         described = describe(
             restored.definition,
@@ -60,7 +60,7 @@ def _wanted(engine: Engine, table: str, target: str, at: float) -> TableDefiniti
     from alt import validation
     from alt.errors import ApiError
     from alt.operations.caller import Caller
-    from alt.operations.recovery import table_to_restore
+    from alt.operations.recovery import definition_from_past
     from alt.storage.data_directory import using
     from alt.storage.recovery import earliest
 
@@ -70,7 +70,7 @@ def _wanted(engine: Engine, table: str, target: str, at: float) -> TableDefiniti
     try:
         check(request)
         with using(f"table {table}"):
-            return table_to_restore(engine, request, Caller(None))
+            return definition_from_past(engine, request, Caller(None))
     except ApiError as error:
         if error.type == "TableNotFoundException":
             raise click.ClickException(f"no table {table}: `alt tables ls` lists those there are") from None
@@ -90,20 +90,16 @@ def _wanted(engine: Engine, table: str, target: str, at: float) -> TableDefiniti
         raise click.ClickException(error.message or error.type) from None
 
 
-def _run(engine: Engine, definition: TableDefinition, report: Report) -> None:
-    store = engine.store
+async def _run(engine: Engine, definition: TableDefinition, report: Report) -> None:
+    from alt.operations.caller import Caller
+    from alt.operations.restore_table import begin_restore
 
-    async def run() -> None:
-        store.restores.start(definition, lambda done, total: report("Restoring", done, total))
-        await store.restores.finish(definition)
-
-    if not store.create(definition):
-        raise click.ClickException(f"there is a table {definition.name}: --as gives another name")
+    name = definition.name
+    begin_restore(
+        engine, definition, Caller(None), lambda done, total: report(f"Restoring {name}", done, total)
+    )
     try:
-        asyncio.run(run())
-    except KeyboardInterrupt:
-        store.abandon(definition)
-        raise
-    done = store.definition(definition.name)
-    if done is None or done.restore is not None:
-        raise click.ClickException(f"{definition.name} was not restored")
+        if (fault := await engine.store.restores.finish(definition)) is not None:
+            raise click.ClickException(f"{name} was not restored: {fault}")
+    finally:
+        engine.store.abandon(definition)  # where it was interrupted

@@ -49,10 +49,10 @@ def describe_continuous_backups(engine: Engine, request: Request, caller: Caller
 
 
 def restore_table_to_point_in_time(engine: Engine, request: Request, caller: Caller) -> bytes:
-    return begin_restore(engine, table_to_restore(engine, request, caller), caller)
+    return begin_restore(engine, definition_from_past(engine, request, caller), caller)
 
 
-def table_to_restore(engine: Engine, request: Request, caller: Caller) -> TableDefinition:
+def definition_from_past(engine: Engine, request: Request, caller: Caller) -> TableDefinition:
     """The table that a RestoreTableToPointInTime asks for, once nothing speaks against it."""
     source, region = _source(request, caller)
     now = engine.clock()
