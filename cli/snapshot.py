@@ -57,11 +57,15 @@ def load(name: str, data_dir: Path | None, as_json: bool) -> None:
     A running server goes on with the loaded tables: whatever it is asked after this
     command has ended it answers from them.
     """
+    import time
     import uuid
 
     with _snapshots(data_dir) as snapshots, progress_bar() as report:
         loaded = snapshots.load(
-            name, lambda: str(uuid.uuid4()), lambda done, total: report(f"Loading {name}", done, total)
+            name,
+            time.time(),
+            lambda: str(uuid.uuid4()),
+            lambda done, total: report(f"Loading {name}", done, total),
         )
     if as_json:
         output.json(asdict(loaded))

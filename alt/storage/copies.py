@@ -18,6 +18,7 @@ import apsw
 from alt.storage import sqlite
 
 STEP_PAGES = 256  # 2 MB: about 1 ms
+CACHE_KIB = 2_048  # each page is read and written once
 
 # The suffix of a file that is being written, which nobody owns.
 PART = ".part"
@@ -36,6 +37,7 @@ def pinned(path: Path) -> apsw.Connection:
     try:
         # A mapped file would count as memory used.
         connection.pragma("mmap_size", 0)
+        connection.pragma("cache_size", -CACHE_KIB)
         connection.execute("BEGIN; SELECT 1 FROM sqlite_schema").fetchall()
     except apsw.Error:
         connection.close()
@@ -52,13 +54,15 @@ def finished(path: Path) -> apsw.Connection:
 def blank(path: Path | None) -> apsw.Connection:
     """An empty database to copy into; None for one in memory. What stood at `path` is gone.
 
-    It is made durable by `sync_file` once it is closed, and not before.
+    A file is made durable by `sync_file` once it is closed, and not before.
     """
     if path is not None:
         path.unlink(missing_ok=True)
     connection = sqlite.connect(sqlite.MEMORY if path is None else path, "off")
-    connection.execute(f"PRAGMA page_size = {sqlite.PAGE_BYTES}")
-    connection.execute("PRAGMA journal_mode = OFF")
+    connection.pragma("page_size", sqlite.PAGE_BYTES)
+    if path is not None:
+        connection.pragma("journal_mode", "OFF")  # a copy that fails is deleted
+        connection.pragma("cache_size", -CACHE_KIB)
     return connection
 
 

@@ -9,11 +9,13 @@ begun; the copying itself holds up nobody.
 Loading gives the copies new names among the tables' files and replaces the catalog's
 rows in one transaction. A server that runs meanwhile finds its tables' files changed
 and turns to the new ones; what it was about to write goes to the old state, as a whole.
-Backups are no part of this: they outlive their tables.
+Backups are no part of this: they outlive their tables. Nor is the change log: a loaded
+table's begins anew, after all that a stream's readers may have seen of it.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shutil
 import time
@@ -45,6 +47,8 @@ LEFT = ("backup",)
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 CHUNK_BYTES = 4 * 1024 * 1024
+# What a server may still log in a table's old file after a load has looked at it, in changes and far more.
+LOG_MARGIN = 1_000_000
 # A table may be created or removed while all files are being locked.
 LOCK_ATTEMPTS = 10
 
@@ -229,8 +233,8 @@ class Snapshots:
 
     # Loading
 
-    def load(self, name: str, new_id: Callable[[], str], progress: Progress) -> Snapshot:
-        """Make all tables what they were; those that came later are gone.
+    def load(self, name: str, now: float, new_id: Callable[[], str], progress: Progress) -> Snapshot:
+        """Make all tables what they were; those that came later are gone. `now` is in epoch seconds.
 
         When this returns, whatever a running server is asked it answers from the snapshot.
         """
@@ -241,7 +245,8 @@ class Snapshots:
             placed = {table.id: file_name(table.name, f"{table.id}-{new_id()[-8:]}") for table in tables}
             try:
                 self._place(folder, tables, placed, progress)
-                old_files = self._replace_rows(folder, placed)
+                definitions = self._begin_logs_anew(tables, placed, now)
+                old_files = self._replace_rows(folder, placed, definitions)
             except BaseException:
                 for file in placed.values():
                     self._path(file).unlink(missing_ok=True)
@@ -292,7 +297,34 @@ class Snapshots:
             copies.sync_file(path)
         copies.sync_directory(self._directory / TABLES_FOLDER)
 
-    def _replace_rows(self, folder: Path, placed: dict[str, str]) -> list[str]:
+    def _begin_logs_anew(
+        self, tables: list[_Row], placed: dict[str, str], now: float
+    ) -> dict[str, TableDefinition]:
+        """Empty the placed files' change logs; the definitions that follow from that, by table id."""
+        with closing(sqlite.connect(self._directory / CATALOG_FILE)) as catalog:
+            current = {table.id: table.file for table in _ready_tables(catalog)}
+        changed = {}
+        for table in tables:
+            definition = TableDefinition.from_json(table.definition)
+            if not definition.streams and definition.recovery is None:
+                continue
+            path = self._path(placed[table.id])
+            seen = _last_change(path)
+            if table.id in current:
+                seen = max(seen, _last_change(self._path(current[table.id])))
+            with closing(sqlite.connect(path, "off")) as file, file:
+                file.execute("DELETE FROM change")
+                file.execute("DELETE FROM sqlite_sequence WHERE name = 'change'")
+                file.execute("INSERT INTO sqlite_sequence VALUES ('change', ?)", (seen + LOG_MARGIN,))
+            copies.sync_file(path)
+            if definition.recovery is not None and definition.recovery.enabled is not None:
+                recovery = dataclasses.replace(definition.recovery, enabled=now)
+                changed[table.id] = dataclasses.replace(definition, recovery=recovery)
+        return changed
+
+    def _replace_rows(
+        self, folder: Path, placed: dict[str, str], definitions: dict[str, TableDefinition]
+    ) -> list[str]:
         """The catalog's rows become the snapshot's; the files of those that were."""
         with closing(sqlite.connect(self._directory / CATALOG_FILE)) as catalog:
             catalog.execute("ATTACH ? AS snapshot", (str(folder / CATALOG_FILE),))
@@ -305,6 +337,10 @@ class Snapshots:
                 catalog.executemany(
                     "UPDATE main.dynamo_table SET file = ? WHERE id = ?",
                     ((file, table_id) for table_id, file in placed.items()),
+                )
+                catalog.executemany(
+                    "UPDATE main.dynamo_table SET definition = ? WHERE id = ?",
+                    ((definition.to_json(), table_id) for table_id, definition in definitions.items()),
                 )
         return old_files
 
@@ -320,6 +356,12 @@ def _ready_tables(catalog: apsw.Connection) -> list[_Row]:
     """The tables that have a file, by id: all but those that are being restored."""
     rows = catalog.execute("SELECT id, name, file, definition FROM dynamo_table ORDER BY id")
     return [row for row in map(_Row._make, rows) if TableDefinition.from_json(row.definition).restore is None]
+
+
+def _last_change(path: Path) -> int:
+    """The number of the last change that a table's file ever logged."""
+    with closing(copies.pinned(path)) as file:
+        return file.execute("SELECT seq FROM sqlite_sequence WHERE name = 'change'").get or 0
 
 
 def _keep_restored(catalog: apsw.Connection) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Iterator
@@ -10,6 +11,9 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+
+from alt.storage.check import check
+from alt.storage.store import Store
 
 TABLE = {
     "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
@@ -161,3 +165,61 @@ def test_errors_reach_the_sdk_with_their_own_types(dynamodb: Any, name: str) -> 
         dynamodb.describe_backup(BackupArn=arn[:-8] + "00000000")
     with pytest.raises(ClientError, match="Member must have length greater than or equal to 3"):
         dynamodb.create_backup(TableName=name, BackupName="b")
+
+
+def _local(name: str, attribute: str) -> dict[str, Any]:
+    return {
+        "IndexName": name,
+        "KeySchema": [
+            {"AttributeName": "pk", "KeyType": "HASH"},
+            {"AttributeName": attribute, "KeyType": "RANGE"},
+        ],
+        "Projection": {"ProjectionType": "ALL"},
+    }
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {},
+        {"LocalSecondaryIndexOverride": []},
+        {"LocalSecondaryIndexOverride": [_local("two", "b")]},
+        {"LocalSecondaryIndexOverride": [_local("two", "a"), _local("one", "b")]},
+        {"GlobalSecondaryIndexOverride": [], "LocalSecondaryIndexOverride": [_local("one", "a")]},
+    ],
+    ids=["as it was", "no local index", "one local index", "names exchanged", "no global index"],
+)
+def test_everything_in_a_restored_file_follows_from_its_items(
+    overrides: dict[str, Any], start_server: Any, tmp_path: Path
+) -> None:
+    """Indexes, counts and the sizes of item collections, also after further writes."""
+    client = start_server("--data-dir", tmp_path).client()
+    client.create_table(
+        TableName="source",
+        KeySchema=TABLE["KeySchema"],
+        AttributeDefinitions=[
+            *TABLE["AttributeDefinitions"],
+            *({"AttributeName": name, "AttributeType": "S"} for name in "ab"),
+        ],
+        GlobalSecondaryIndexes=TABLE["GlobalSecondaryIndexes"],
+        LocalSecondaryIndexes=[_local("one", "a"), _local("two", "b")],
+        BillingMode="PAY_PER_REQUEST",
+    )
+
+    def put(table: str, number: int) -> None:
+        item = {"pk": {"S": f"p{number % 3}"}, "sk": {"N": str(number)}, "group": {"S": "g"}}
+        indexed = (
+            {"a": {"S": "x" * number}} if number % 2 else {"a": {"S": "x"}, "b": {"S": "y" * (number + 1)}}
+        )
+        client.put_item(TableName=table, Item=item | indexed)
+
+    for number in range(20):
+        put("source", number)
+    _restored(client, _backup(client), "copy", **overrides)
+    for number in range(15, 30):
+        put("copy", number)
+    store = Store(tmp_path)
+    found = check(store, "copy", lambda *_: None)
+    asyncio.run(store.close())
+    assert found is not None
+    assert found.is_sound

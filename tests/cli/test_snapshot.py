@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -207,6 +208,53 @@ def test_names_that_are_none(alt: Any, with_tables: Any, tmp_path: Path, name: s
     for command in ("save", "load", "rm"):
         assert alt("snapshot", command, "--data-dir", tmp_path, "--", name).status == 1
     assert not (tmp_path / "snapshots").exists()
+
+
+def test_streams_and_recovery_begin_anew(alt: Any, with_tables: Any, tmp_path: Path) -> None:
+    """Who reads a stream is not given other changes under numbers it has seen, nor misses any unawares."""
+    client, streams = with_tables.client(), with_tables.client("dynamodbstreams")
+    stream = {"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}
+    client.update_table(TableName="Music", StreamSpecification=stream)
+    client.update_continuous_backups(
+        TableName="Music", PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
+    )
+    arn = client.describe_table(TableName="Music")["Table"]["LatestStreamArn"]
+    shards = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
+
+    def read(kind: str) -> dict[str, str]:
+        """From the start or on from now: each shard's iterator."""
+        return {
+            shard["ShardId"]: streams.get_shard_iterator(
+                StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType=kind
+            )["ShardIterator"]
+            for shard in shards
+        }
+
+    def records(iterators: dict[str, str]) -> list[str]:
+        return [
+            record["dynamodb"]["SequenceNumber"]
+            for iterator in iterators.values()
+            for record in streams.get_records(ShardIterator=iterator)["Records"]
+        ]
+
+    client.put_item(TableName="Music", Item=NEW)
+    _saved(alt, tmp_path)
+    between = time.time()
+    for number in range(5):
+        client.put_item(TableName="Music", Item={**NEW, "Song": {"S": f"undone-{number}"}})
+    seen, on_from_here = records(read("TRIM_HORIZON")), read("LATEST")
+    assert len(seen) == 6
+    _loaded(alt, tmp_path)
+    assert client.describe_table(TableName="Music")["Table"]["LatestStreamArn"] == arn
+    client.put_item(TableName="Music", Item={**NEW, "Year": {"N": "2001"}})
+    (number,) = records(read("TRIM_HORIZON"))
+    assert int(number) > max(map(int, seen))
+    with pytest.raises(streams.exceptions.TrimmedDataAccessException):
+        records(on_from_here)
+    with pytest.raises(client.exceptions.InvalidRestoreTimeException):
+        client.restore_table_to_point_in_time(
+            SourceTableName="Music", TargetTableName="Copy", RestoreDateTime=between
+        )
 
 
 def test_backups_are_left_alone(alt: Any, with_tables: Any, tmp_path: Path) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
+
+from alt.storage.indexes import Stored
+from alt.storage.rows import row_key
 
 NOON = 1_795_521_600.0  # conftest.py
 
@@ -96,6 +100,25 @@ def test_the_copy_and_the_source_are_two_tables(service: Any, backup: str) -> No
     assert service("Scan", TableName="Copy")["Items"] == [_item(1), _item(7)]
     assert service("Scan", TableName="Music")["Items"] == [_item(0), _item(1), _item(2)]
     assert _restore(service, backup, "Again")["ItemCount"] == 2
+
+
+def test_a_restored_table_undoes_what_fails(service: Any, backup: str) -> None:
+    """A copy in memory keeps a journal although a file that is being made needs none."""
+    _restore(service, backup)
+    table = service.store.table("Copy")
+    key, stored = row_key("new"), Stored(2, "{}")
+
+    async def write_and_fail() -> None:
+        def work() -> None:
+            table.overwrite(key, {}, stored)
+            raise KeyError
+
+        with pytest.raises(KeyError):
+            await table.submit(work)
+
+    asyncio.run(write_and_fail())
+    assert service("Scan", TableName="Copy")["Items"] == [_item(0), _item(1)]
+    assert service.describe("Copy")["ItemCount"] == 2
 
 
 def test_what_a_restored_table_keeps_and_what_it_begins_without(service: Any, backup: str) -> None:
