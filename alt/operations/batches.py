@@ -17,7 +17,7 @@ from alt.errors import ApiError, validation
 from alt.expressions import Projection
 from alt.operations.caller import Caller
 from alt.operations.engine import Engine
-from alt.operations.index_keys import check_index_keys
+from alt.operations.index_keys import check_index_keys, too_large
 from alt.operations.items import collection_metrics, read_projection
 from alt.operations.keys import check_paths, item_row, key_row, schema_mismatch
 from alt.operations.metering import Meter, written
@@ -159,6 +159,8 @@ class _TableWrites:
             return key_row(definition, write["DeleteRequest"]["Key"]), None
         item = put["Item"]
         row = _put_row(self.table, item)
+        if too_large(definition, item, size):
+            raise validation("Item size has exceeded the maximum allowed size")
         check_index_keys(definition, item)
         return row, Stored(size, dumps(item))
 

@@ -6,10 +6,11 @@ never be in it is refused.
 
 from __future__ import annotations
 
-from alt.config import MAX_HASH_KEY_BYTES, MAX_RANGE_KEY_BYTES
+from alt.config import MAX_HASH_KEY_BYTES, MAX_ITEM_BYTES, MAX_RANGE_KEY_BYTES
 from alt.errors import invalid_parameters, validation
 from alt.storage.definition import IndexDefinition, KeyAttribute, TableDefinition
 from alt.values.keys import key_size
+from alt.values.sizes import item_size
 from alt.values.types import AttributeValue, Item
 
 _KINDS = {"S": "string", "B": "binary"}
@@ -57,6 +58,24 @@ def check_updated_index_keys(definition: TableDefinition, before: Item, after: I
                 raise validation(
                     "The update expression attempted to update the secondary index key beyond allowed size limits"
                 )
+
+
+def too_large(definition: TableDefinition, item: Item, size: int) -> bool:
+    """Whether an item of `size` bytes, and with it its entries in local indexes, is over 400 KB."""
+    local = [index for index in definition.indexes if not index.is_global]
+    if size * (1 + len(local)) <= MAX_ITEM_BYTES:
+        return False
+    return size + sum(_entry_size(definition, index, item, size) for index in local) > MAX_ITEM_BYTES
+
+
+def _entry_size(definition: TableDefinition, index: IndexDefinition, item: Item, size: int) -> int:
+    if any(key.name not in item for key in index.key_attributes):
+        return 0
+    if index.projection == "ALL":
+        return size
+    keys = (*index.key_attributes, *definition.key_attributes)
+    names = {key.name for key in keys}.union(index.non_key_attributes)
+    return item_size({name: value for name, value in item.items() if name in names})
 
 
 def _cannot_be_empty(index: IndexDefinition, attribute: KeyAttribute) -> str:

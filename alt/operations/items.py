@@ -19,7 +19,7 @@ from alt.errors import ApiError, validation
 from alt.expressions import Condition, Placeholders, Projection, Update, legacy
 from alt.operations.caller import Caller
 from alt.operations.engine import Engine
-from alt.operations.index_keys import check_index_keys, check_updated_index_keys
+from alt.operations.index_keys import check_index_keys, check_updated_index_keys, too_large
 from alt.operations.keys import check_paths, item_row, key_row
 from alt.operations.metering import written
 from alt.operations.parameters import check_expressions
@@ -92,7 +92,7 @@ def put_item(engine: Engine, request: Request, caller: Caller) -> asyncio.Future
         raise error.enveloped() from None
     table = engine.table(request["TableName"])
     row = item_row(table.definition, item)
-    if size > MAX_ITEM_BYTES:
+    if too_large(table.definition, item, size):
         raise validation("Item size has exceeded the maximum allowed size")
     check_index_keys(table.definition, item)
     check_paths(table.definition, request, condition)
@@ -173,7 +173,7 @@ def update_item(engine: Engine, request: Request, caller: Caller) -> asyncio.Fut
         done = UNCHANGED if old is None else Written(old.size, ())
         if after is not None:
             size = item_size(after)
-            if size > MAX_ITEM_BYTES:
+            if too_large(table.definition, after, size):
                 raise update_too_large()
             check_updated_index_keys(table.definition, before, after)
             new = Stored(size, dumps(after))

@@ -31,7 +31,7 @@ from alt.errors import ApiError, validation
 from alt.expressions import Condition, Placeholders, Projection, Update
 from alt.operations.caller import Caller
 from alt.operations.engine import Engine
-from alt.operations.index_keys import check_index_keys, check_updated_index_keys
+from alt.operations.index_keys import check_index_keys, check_updated_index_keys, too_large
 from alt.operations.items import (
     apply_update,
     check_update,
@@ -252,6 +252,8 @@ def _refuse_repeated_rows(targets: Sequence[_Target]) -> None:
 def _check_empty_index_keys(target: _Target) -> None:
     """An empty index key fails the request; one of a wrong type cancels it."""
     definition = target.table.definition
+    if too_large(definition, target.action.key, target.action.size):
+        raise validation("Item size has exceeded the maximum allowed size")
     try:
         check_index_keys(definition, target.action.key)
     except ApiError as error:
@@ -323,7 +325,7 @@ def _evaluate_one(target: _Target) -> _Write:
     if after is None:
         return _Write(target, old)
     size = item_size(after)
-    if size > MAX_ITEM_BYTES:
+    if too_large(table.definition, after, size):
         raise update_too_large()
     check_updated_index_keys(table.definition, before, after)
     return _Write(target, old, after, Stored(size, dumps(after)))

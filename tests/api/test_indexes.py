@@ -451,3 +451,28 @@ def test_conditions_that_leave_gaps_are_refused(many: Any, refusal: Any, conditi
     kind, message = refusal(many, condition=condition)
     assert kind == "ValidationException"
     assert message
+
+
+def test_an_item_and_its_entries_in_local_indexes_are_400_kb_at_most(
+    dynamodb: Any, refusal: Any, name: str
+) -> None:
+    create(dynamodb, name, LocalSecondaryIndexes=[index("local", ["pkS", "-lN"], "ALL")])
+    outside, inside = item("p", 1, x="x" * 204_900), item("p", 1, lN="1", x="x" * 204_900)
+    dynamodb.put_item(TableName=name, Item=outside)
+    expected = ("ValidationException", "Item size has exceeded the maximum allowed size")
+    assert refusal(dynamodb.put_item, TableName=name, Item=inside) == expected
+    put = {"Item": inside}
+    assert refusal(dynamodb.batch_write_item, RequestItems={name: [{"PutRequest": put}]}) == expected
+    transaction = [{"Put": {"TableName": name, **put}}]
+    assert refusal(dynamodb.transact_write_items, TransactItems=transaction) == expected
+    refused = refusal(
+        dynamodb.update_item,
+        TableName=name,
+        Key={key: inside[key] for key in ("pkS", "skN")},
+        UpdateExpression="SET lN = :one",
+        ExpressionAttributeValues={":one": {"N": "1"}},
+    )
+    assert refused == ("ValidationException", "Item size to update has exceeded the maximum allowed size")
+    inside["x"]["S"] = "x" * 204_700
+    dynamodb.put_item(TableName=name, Item=inside)
+    dynamodb.delete_table(TableName=name)

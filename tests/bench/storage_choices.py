@@ -327,6 +327,77 @@ def checkpoint(folder: Path, rounds: int) -> None:
     report("the longest commit of 1,500 groups", groups, "ms")
 
 
+def index_entries(folder: Path, rounds: int) -> None:
+    """Whether an index of all attributes holds the item or points to it: a page of 20, and a put."""
+    items, groups, page = 100_000, 1_000, 20
+    holding = (
+        "CREATE TABLE entry (slot INTEGER NOT NULL, h0 NOT NULL, pk NOT NULL, sk NOT NULL, {}"
+        "PRIMARY KEY (slot, h0, pk, sk)) WITHOUT ROWID"
+    )
+    # An entry that points has the item's slot too, which saves computing it.
+    columns = {
+        "holds": "size INTEGER NOT NULL, item NOT NULL, ",
+        "points": "size INTEGER NOT NULL, item_slot INTEGER NOT NULL, ",
+        "no index": None,
+    }
+    join = "item.slot = entry.item_slot AND item.pk = entry.pk AND item.sk = entry.sk"
+    reads = {
+        "holds": "SELECT size, item FROM entry WHERE slot = ? AND h0 = ? ORDER BY pk, sk LIMIT ?",
+        "points": "SELECT entry.size, item.item FROM (SELECT size, item_slot, pk, sk FROM entry "
+        f"WHERE slot = ? AND h0 = ? ORDER BY pk, sk LIMIT ?) AS entry CROSS JOIN item ON {join}",
+    }
+    files: dict[str, File] = {}
+    puts: dict[str, Callable[[list[tuple[Any, ...]]], None]] = {}
+    for name, more in columns.items():
+        schema = CLUSTERED if more is None else f"{CLUSTERED}; {holding.format(more)}"
+        files[name] = File(folder / f"{name}.db", Choice(schema=schema))
+        puts[name] = _indexed_put(files[name], name, groups)
+    for first in range(0, items, 4_000):
+        for name in files:
+            puts[name]([row_of(number) for number in range(first, first + 4_000)])
+
+    def pages(name: str) -> Burst:
+        def one() -> None:
+            key = row_key(f"group-{random.randrange(groups)}")
+            files[name].read.execute(reads[name], (key.slot, key.pk, page)).fetchall()
+
+        return lambda: each(200, one)
+
+    def put(name: str) -> Burst:
+        def burst() -> float:
+            rows = [changed_row_of(random.randrange(items)) for _ in range(20 * GROUP)]
+            began = time.perf_counter()
+            for first in range(0, len(rows), GROUP):
+                puts[name](rows[first : first + GROUP])
+            return (time.perf_counter() - began) / len(rows)
+
+        return burst
+
+    compare(f"a page of {page} from the index", {name: pages(name) for name in reads}, rounds)
+    compare(f"put over existing items, {GROUP} a commit", {name: put(name) for name in files}, rounds)
+    show_sizes(files, items)
+
+
+def _indexed_put(file: File, name: str, groups: int) -> Callable[[list[tuple[Any, ...]]], None]:
+    """Put rows and their entries; an item's entry keeps its key, so that only what it holds changes."""
+    entry = {
+        "holds": "INSERT OR REPLACE INTO entry (slot, h0, pk, sk, size, item) VALUES (?, ?, ?, ?, ?, ?)",
+        "points": "INSERT OR REPLACE INTO entry (slot, h0, pk, sk, size, item_slot) VALUES (?, ?, ?, ?, ?, ?)",
+    }
+
+    def put(rows: list[tuple[Any, ...]]) -> None:
+        file.write.execute("BEGIN IMMEDIATE")
+        for slot, pk, sk, size, text in rows:
+            file.write.execute(file.put_sql, (slot, pk, sk, size, text))
+            if name in entry:
+                key = row_key(f"group-{zlib.crc32((pk + sk).encode()) % groups}")
+                last = text if name == "holds" else slot
+                file.write.execute(entry[name], (key.slot, key.pk, pk, sk, size, last))
+        file.write.execute("COMMIT")
+
+    return put
+
+
 def commit(folder: Path, rounds: int) -> None:
     """COMMIT on the loop's thread or a worker's; clients write, each waiting for its answer."""
     items = 100_000
@@ -532,6 +603,7 @@ SUBJECTS: dict[str, Callable[[Path, int], None]] = {
     "page": page_size,
     "cache": cache,
     "checkpoint": checkpoint,
+    "index_entries": index_entries,
     "commit": commit,
     "savepoint": savepoint,
     "put": put_statement,
