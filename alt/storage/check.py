@@ -88,11 +88,11 @@ class Found:
 
 
 def check(store: Store, name: str, progress: Progress) -> Found | None:
-    """Check the table of this name; None if there is none.
+    """Check the table of this name; None if there is none, or it is still being restored and has no file.
 
     Raises UnusableDataError where there is nothing to read.
     """
-    while (definition := store.definition(name)) is not None:
+    while (definition := store.definition(name)) is not None and definition.restore is None:
         with _one_state(store.file(definition), name) as connection:
             if store.definition(name) != definition:
                 continue  # the definition must be the one of the state that is read

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 
@@ -89,3 +91,26 @@ def test_on_a_terminal(on_terminal: Any, with_tables: Any, tmp_path: Path) -> No
         "Remove backup before of Music?"
         in on_terminal("backup", "rm", "before", "--data-dir", tmp_path, typed="n\n").out
     )
+
+
+def test_tables_that_are_still_being_restored(alt: Any, with_tables: Any, tmp_path: Path) -> None:
+    """As a crash leaves one, until a server starts again."""
+    with_tables.stop()
+    with closing(apsw.Connection(str(tmp_path / "catalog.db"))) as catalog:
+        catalog.execute(
+            "INSERT INTO dynamo_table SELECT 'Copy', 'copy', 'Copy-copy.db', json_set(definition, '$.name', 'Copy', "
+            "'$.id', 'copy', '$.restore', json('{\"origin\": {\"backup\": \"gone\"}, \"summary\": {}}')) "
+            "FROM dynamo_table WHERE name = 'Music'"
+        )
+    rows = alt("tables", "ls", "--data-dir", tmp_path).rows
+    assert [(row[0], row[-1]) for row in rows] == [
+        ("Copy", "CREATING"),
+        ("Empty", "ACTIVE"),
+        ("Music", "ACTIVE"),
+    ]
+    checked = alt("tables", "check", "--data-dir", tmp_path)
+    assert (checked.status, {row[0] for row in checked.rows}) == (0, {"Empty", "Music"})
+    removed = alt("tables", "rm", "Copy", "--yes", "--data-dir", tmp_path)
+    assert removed.err == "Error: Copy is being restored; a server that starts finishes it\n"
+    saved = alt("snapshot", "save", "seed", "--data-dir", tmp_path)
+    assert saved.out == "Saved 2 tables with 2 items as seed.\n"
