@@ -24,6 +24,8 @@ from alt.storage.table import Table
 if TYPE_CHECKING:
     from alt.storage.store import Store
 
+RETRY_SECONDS = 30.0  # after a full disk or the like
+
 _log = logging.getLogger(__name__)
 
 
@@ -53,7 +55,10 @@ class ExpiryWork:
 
     async def _sweep(self) -> None:
         while True:
-            self.start_all()
+            try:
+                self.start_all()
+            except Exception:
+                _log.exception("tables with expired items were not looked for")
             await asyncio.sleep(self._interval)
 
     def start_all(self) -> list[asyncio.Task[None]]:
@@ -78,6 +83,7 @@ class ExpiryWork:
                 pass
         except Exception:
             _log.exception("a step of expiring items of %s failed", definition.name)
+            await asyncio.sleep(RETRY_SECONDS)
         finally:
             # At once, not in a callback later: who starts more work now must not find this still there.
             self._tasks.pop(definition.id, None)

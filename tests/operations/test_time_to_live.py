@@ -211,6 +211,24 @@ def test_a_stream_tells_who_deleted(service: Any) -> None:
     assert removed["userIdentity"] == {"PrincipalId": "dynamodb.amazonaws.com", "Type": "Service"}
 
 
+def test_a_backup_tells_of_it_and_a_restored_table_does_not_have_it(service: Any) -> None:
+    service.create()
+    change(service)
+    put(service, "stays", expires={"N": str(service.now - 1)})
+    arn = service("CreateBackup", TableName="Music", BackupName="night")["BackupDetails"]["BackupArn"]
+    features = service("DescribeBackup", BackupArn=arn)["BackupDescription"]["SourceTableFeatureDetails"]
+    assert features["TimeToLiveDescription"] == described(service)
+    service("DeleteTable", TableName="Music")
+    service("RestoreTableFromBackup", TargetTableName="Music", BackupArn=arn)
+    service.finish_restore("Music")
+    assert described(service) == {"TimeToLiveStatus": "DISABLED"}
+    service.expire()
+    assert left(service) == {"stays"}
+    change(service, "other")
+    service.expire()
+    assert left(service) == {"stays"}
+
+
 def test_the_key_may_be_the_attribute(service: Any) -> None:
     service.create(
         AttributeDefinitions=[{"AttributeName": "at", "AttributeType": "N"}],
