@@ -30,6 +30,9 @@ def connect(path: Path | str, sync: Sync = "full", *, read_only: bool = False) -
     flags = apsw.SQLITE_OPEN_READONLY if read_only else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
     connection = apsw.Connection(str(path), flags=flags, statementcachesize=STATEMENT_CACHE)
     connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+    # Without it (and with SQLITE_ENABLE_STAT4, as apsw is built) a statement is parsed and planned again
+    # whenever a value compared with a key changes: https://sqlite.org/c3ref/prepare.html
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     pragmas = [f"cache_size = -{CACHE_KIB}", "temp_store = MEMORY", "trusted_schema = OFF"]
     if str(path) != MEMORY:
         pragmas.append(f"mmap_size = {MMAP_BYTES}")

@@ -16,6 +16,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+BUFFER_BYTES = 1 << 18  # one for all connections: nothing is kept of an answer but its length
+MAX_HEAD_BYTES = 1_024
+
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 _AUTHORIZATION = (
     "AWS4-HMAC-SHA256 Credential=bench/20260101/us-east-1/dynamodb/aws4_request, "
@@ -90,27 +93,33 @@ def run(url: str, requests: Sequence[bytes], connections: int, seconds: float) -
 
 def _pump(poll: select.epoll, clients: dict[int, _Client], source: Iterator[bytes], deadline: float) -> int:
     answered = 0
+    buffer = memoryview(bytearray(BUFFER_BYTES))
     while time.perf_counter() < deadline:
         for number, _ in poll.poll(1.0):
             client = clients[number]
-            data = client.socket.recv(1 << 20)
-            if not data:
+            received = client.socket.recv_into(buffer)
+            if not received:
                 raise RuntimeError("the server closed a connection")
             if not client.expected:
-                end = data.find(b"\r\n\r\n")
-                length = _LENGTH.search(data, 0, end)
-                if end < 0 or length is None:
-                    raise RuntimeError(f"unreadable answer: {data[:200]!r}")
-                if b" 200 " not in data[:16]:
-                    raise RuntimeError(f"error answer: {data[:600]!r}")
-                client.expected = end + 4 + int(length.group(1))
+                client.expected = _answer_bytes(bytes(buffer[: min(received, MAX_HEAD_BYTES)]))
                 client.received = 0
-            client.received += len(data)
+            client.received += received
             if client.received >= client.expected:
                 client.expected = 0
                 answered += 1
                 client.socket.sendall(next(source))
     return answered
+
+
+def _answer_bytes(begin: bytes) -> int:
+    """The length of a whole answer that begins so."""
+    end = begin.find(b"\r\n\r\n")
+    length = _LENGTH.search(begin, 0, end)
+    if end < 0 or length is None:
+        raise RuntimeError(f"unreadable answer: {begin!r}")
+    if b" 200 " not in begin[:16]:
+        raise RuntimeError(f"error answer: {begin!r}")
+    return end + 4 + int(length.group(1))
 
 
 def _complete(received: bytes) -> bool:
