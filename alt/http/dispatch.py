@@ -37,8 +37,11 @@ class Dispatcher:
         if request.method != b"POST":
             return self._answer_plain(request)
         headers = request.headers
-        content_type = headers.get(b"content-type", b"").split(b";", 1)[0].strip()
-        if content_type not in _CONTENT_TYPES:
+        content_type = headers.get(b"content-type", b"")
+        if (
+            content_type not in _CONTENT_TYPES
+            and content_type.split(b";", 1)[0].strip() not in _CONTENT_TYPES
+        ):
             return self._render(
                 request, _UNKNOWN_OPERATION_XML, status=404, content_type=b"application/xml; charset=utf-8"
             )

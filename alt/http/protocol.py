@@ -127,8 +127,9 @@ class Connection(asyncio.Protocol):
         self._request: Request | None = None
         self._begun = 0.0
         self._in_headers = False
-        self._header_bytes = 0  # read before the headers were complete
-        self._line_bytes = 0  # of the header lines so far
+        self._headers: dict[bytes, bytes] = {}
+        self._chunk_bytes = 0  # of what the parser is being fed
+        self._header_bytes = 0  # read before the headers were complete, in earlier chunks
         self._chunks: list[bytes] = []
         self._body_bytes = 0
 
@@ -152,6 +153,7 @@ class Connection(asyncio.Protocol):
         if self._closing:
             return
         self._last_byte = self._time()
+        self._chunk_bytes = len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserCallbackError as error:
@@ -186,10 +188,11 @@ class Connection(asyncio.Protocol):
     # httptools
 
     def on_message_begin(self) -> None:
-        self._request = Request()
-        self._begun = self._time()
+        self._request = request = Request()
+        self._headers = request.headers
+        self._begun = self._last_byte
         self._in_headers = True
-        self._header_bytes = self._line_bytes = 0
+        self._header_bytes = 0
 
     def on_url(self, url: bytes) -> None:
         request = cast(Request, self._request)
@@ -198,16 +201,18 @@ class Connection(asyncio.Protocol):
             raise _Refused(414, "URI Too Long")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        headers = cast(Request, self._request).headers
-        headers[name.lower()] = value
-        self._line_bytes += len(name) + len(value)
-        if len(headers) > MAX_HEADERS or self._line_bytes > MAX_HEADER_BYTES:
-            raise _Refused(431, "Request Header Fields Too Large")
+        self._headers[name.lower()] = value
 
     def on_headers_complete(self) -> None:
         self._in_headers = False
         request = cast(Request, self._request)
         headers = request.headers
+        if len(headers) > MAX_HEADERS or (
+            # Only what came in so many bytes can have headers of more.
+            self._header_bytes + self._chunk_bytes > MAX_HEADER_BYTES
+            and sum([len(name) + len(value) for name, value in headers.items()]) > MAX_HEADER_BYTES
+        ):
+            raise _Refused(431, "Request Header Fields Too Large")
         request.method = self._parser.get_method()
         if (length := headers.get(b"content-length")) is not None and int(length) > MAX_REQUEST_BYTES:
             raise _Refused(413, "Request Entity Too Large")

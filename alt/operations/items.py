@@ -45,6 +45,10 @@ _CONDITION_PARAMETERS = frozenset(
         "ExpressionAttributeValues",
     )
 )
+# Without any of these a read answers whole items.
+_PROJECTION_PARAMETERS = frozenset(
+    ("ProjectionExpression", "AttributesToGet", "ExpressionAttributeNames", "ExpressionAttributeValues")
+)
 _PUT_AND_DELETE_RETURN_VALUES = (None, "NONE", "ALL_OLD")
 _REPORTS = frozenset(("ReturnConsumedCapacity", "ReturnItemCollectionMetrics"))
 GIGABYTE = 1 << 30
@@ -52,12 +56,18 @@ GIGABYTE = 1 << 30
 
 def get_item(engine: Engine, request: Request, caller: Caller) -> bytes:
     key = request["Key"]
-    check_expressions(request, ("ProjectionExpression",), ("AttributesToGet",))
-    normalize_item(key)
-    projection = read_projection(request)
-    table = engine.table(request["TableName"])
-    row = key_row(table.definition, key)
-    check_paths(table.definition, request, projection)
+    projection = None
+    if _PROJECTION_PARAMETERS.isdisjoint(request):
+        normalize_item(key)
+        table = engine.table(request["TableName"])
+        row = key_row(table.definition, key)
+    else:
+        check_expressions(request, ("ProjectionExpression",), ("AttributesToGet",))
+        normalize_item(key)
+        projection = read_projection(request)
+        table = engine.table(request["TableName"])
+        row = key_row(table.definition, key)
+        check_paths(table.definition, request, projection)
     engine.meter.admit_read(caller, table)
     size, item = table.get_sized(row) or (0, None)
     used = Consumption(read_units(size, request.get("ConsistentRead") is True))
