@@ -56,17 +56,14 @@ GIGABYTE = 1 << 30
 
 def get_item(engine: Engine, request: Request, caller: Caller) -> bytes:
     key = request["Key"]
-    projection = None
-    if _PROJECTION_PARAMETERS.isdisjoint(request):
-        normalize_item(key)
-        table = engine.table(request["TableName"])
-        row = key_row(table.definition, key)
-    else:
+    is_whole = _PROJECTION_PARAMETERS.isdisjoint(request)
+    if not is_whole:
         check_expressions(request, ("ProjectionExpression",), ("AttributesToGet",))
-        normalize_item(key)
-        projection = read_projection(request)
-        table = engine.table(request["TableName"])
-        row = key_row(table.definition, key)
+    normalize_item(key)
+    projection = None if is_whole else read_projection(request)
+    table = engine.table(request["TableName"])
+    row = key_row(table.definition, key)
+    if projection is not None:
         check_paths(table.definition, request, projection)
     engine.meter.admit_read(caller, table)
     size, item = table.get_sized(row) or (0, None)

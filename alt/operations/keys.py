@@ -45,13 +45,6 @@ def item_row(definition: TableDefinition, item: Item) -> RowKey:
     return row_key(hash_value(hash_key, pk), range_value(range_key, _key_value(range_key, item)))
 
 
-def stored_row(definition: TableDefinition, item: Item) -> RowKey:
-    """The row of an item that is in the table."""
-    pk = encode(item[definition.hash_key.name])
-    range_key = definition.range_key
-    return row_key(pk) if range_key is None else row_key(pk, encode(item[range_key.name]))
-
-
 def check_paths(
     definition: TableDefinition, request: Mapping[str, Any], *bound: Condition | Projection | Update | None
 ) -> None:

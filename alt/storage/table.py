@@ -166,13 +166,6 @@ class Table:
 
     # Reads
 
-    def get(self, key: RowKey) -> bytes | None:
-        """The committed item's JSON."""
-        found: bytes | None = self._read.execute(
-            "SELECT CAST(item AS BLOB) FROM item WHERE slot = ? AND pk = ? AND sk = ?", key
-        ).get
-        return found
-
     def get_sized(self, key: RowKey) -> tuple[int, bytes] | None:
         """The committed item's size and JSON."""
         found: tuple[int, bytes] | None = self._read.execute(

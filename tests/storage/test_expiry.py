@@ -157,8 +157,8 @@ def test_the_index_is_made_once_whatever_the_name(tmp_path: Path, name: str) -> 
         assert table.expiry.is_built()
         assert table.statistics()[0] == 2
         await asyncio.gather(*store.expiry_work.start_all())
-        assert table.get(row_key("gone")) is None
-        assert table.get(row_key("stays")) is not None
+        assert table.get_sized(row_key("gone")) is None
+        assert table.get_sized(row_key("stays")) is not None
 
     in_store(tmp_path, work)
 
@@ -177,7 +177,7 @@ def test_turning_it_off_drops_the_index(tmp_path: Path, in_memory: bool) -> None
         assert time_to_live(store) == replace(asked, status="DISABLED")
         assert not has_index(table)
         assert not store.expiry_work.start_all()
-        assert table.get(row_key("stays")) is not None
+        assert table.get_sized(row_key("stays")) is not None
 
     in_store(None if in_memory else tmp_path, work)
 
@@ -249,7 +249,7 @@ def test_shutdown_in_the_middle_of_making_the_index_undoes_it(tmp_path: Path) ->
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
-        assert table.get(row_key("stays")) is not None
+        assert table.get_sized(row_key("stays")) is not None
         await fill(store, ["after"])
         assert table.statistics()[0] == 2
 

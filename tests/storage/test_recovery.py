@@ -31,7 +31,7 @@ def put(table: Table, key: str, value: str) -> None:
 
 
 def value(table: Table, key: str) -> str | None:
-    item = table.get(row_key(key))
+    _, item = table.get_sized(row_key(key)) or (0, None)
     return None if item is None else str(ujson.loads(item)["x"]["S"])
 
 
