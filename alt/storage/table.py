@@ -27,6 +27,7 @@ from alt.storage.group_commit import GroupCommit
 from alt.storage.indexes import EntryChange, Index, Stored
 from alt.storage.item_collections import ItemCollections
 from alt.storage.journal import Effect, Token
+from alt.storage.reading import Reading
 from alt.storage.rows import END, ITEMS, PartitionRange, RowKey, SlotRange
 from alt.storage.statistics import Statistics
 from alt.values.types import Item
@@ -125,17 +126,18 @@ class Table:
             sqlite.check_format(self._writer, FORMAT)
             self._reader = sqlite.connect(path, read_only=True)
         self._writer.set_busy_timeout(0)  # who writes waits on the event loop, not inside SQLite
-        self._read = self._reader.cursor()
+        self._read = Reading(self._reader, is_writer=self._reader is self._writer)
         self._write = self._writer.cursor()
-        self.log = ChangeLog(self._write, self._read, clock)
-        self.expiry = Expiry(self._write, self._read)
+        read = self._reader.cursor()
+        self.log = ChangeLog(self._write, read, clock)
+        self.expiry = Expiry(self._write, read)
         self._statistics = Statistics(self._write)
         self._commits = GroupCommit(
             self._writer, None if path is None else executor, self._statistics, self._forget_progress
         )
         self.effects: list[Effect] | None = None
         # Set before an item with a NUL can be read, and for good.
-        self.may_hold_nul = bool(self._read.execute("SELECT nul FROM peculiarity").get)
+        self.may_hold_nul = bool(self._reader.execute("SELECT nul FROM peculiarity").get)
         self.indexes: dict[str, Index] = {}
         self._collections: ItemCollections | None = None
         if any(not index.is_global for index in definition.indexes):  # there from the start, or never
@@ -420,7 +422,7 @@ class Table:
         self._write.execute("INSERT OR REPLACE INTO token (token, request, expires) VALUES (?, ?, ?)", token)
 
     def tokens(self) -> list[Token]:
-        return [Token(*row) for row in self._read.execute("SELECT token, request, expires FROM token")]
+        return [Token(*row) for row in self._reader.execute("SELECT token, request, expires FROM token")]
 
     @property
     def is_in_memory(self) -> bool:
@@ -435,13 +437,7 @@ class Table:
 
     def snapshot(self, read: Callable[[], T]) -> T:
         """Run several reads on one state of the file."""
-        if self._reader is self._writer:
-            return read()
-        self._read.execute("BEGIN")
-        try:
-            return read()
-        finally:
-            self._read.execute("COMMIT")
+        return self._read.snapshot(read)
 
     async def alone(self, work: Callable[[], None]) -> None:
         """Run `work` in a transaction of its own that may take long, beside the event loop; writes wait for it."""
@@ -497,7 +493,7 @@ class Table:
         return found
 
     def _stored_progress(self, index: Index) -> RowKey | None:
-        found = self._read.execute(
+        found = self._reader.execute(
             "SELECT slot, pk, sk FROM backfill WHERE source = ?", (index.columns.table,)
         ).get
         return None if found is None else RowKey(*found)
@@ -526,7 +522,7 @@ class Table:
 
     def close(self) -> None:
         """Close the file; the last connection to close checkpoints it."""
-        self._reader.close()
+        self._read.close()
         if self._writer is not self._reader:
             self._writer.close()
 
