@@ -14,6 +14,7 @@ from alt.config import (
 from alt.errors import resource_not_found
 from alt.operations.arns import table_name
 from alt.operations.metering import Meter
+from alt.operations.plans import Plans
 from alt.storage.store import Store
 from alt.storage.table import Table
 
@@ -31,6 +32,7 @@ class Engine:
         "clock",
         "meter",
         "new_id",
+        "plans",
         "store",
         "stream_shards",
         "ttl_change_interval",
@@ -56,6 +58,7 @@ class Engine:
         self.stream_shards = stream_shards
         self.ttl_change_interval = ttl_change_interval
         self.write_isolation = write_isolation
+        self.plans = Plans()
         self.meter = Meter(store.usage, clock, enforce_throughput)
 
     def table(self, name: str) -> Table:

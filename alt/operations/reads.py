@@ -1,26 +1,20 @@
-"""Query and Scan: a page of a range, filtered inside SQLite wherever that is exact.
-
-What no expression touches is never decoded: the response is spliced from stored text.
-"""
+"""Query and Scan: which rows a request asks for, and what it may not ask."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
-import ujson
-
-from alt.capacity import Consumption, consumed_capacity, read_units
 from alt.errors import ApiError, validation
-from alt.expressions import Condition, Placeholders, Projection, legacy, sql
+from alt.expressions import Condition, Placeholders, Projection, legacy
 from alt.operations.caller import Caller
 from alt.operations.engine import Engine
 from alt.operations.keys import check_paths
+from alt.operations.pages import page
 from alt.operations.parameters import check_expressions
-from alt.operations.reply import dumps, members, optional
+from alt.operations.plans import Plan, shape_of
 from alt.operations.source import Source, check_filter, must_fetch, read_source
 from alt.storage.rows import Key, PartitionRange, SlotRange
-from alt.storage.table import Extent, Filter, Rows, Selection, Table
+from alt.storage.table import Table
 from alt.values.attribute import normalize_item
 from alt.values.types import Item
 
@@ -35,11 +29,57 @@ _INVALID_IN_QUERY = (
     "One or more parameter values were invalid: Binary sets should",
 )
 
-# Up to here one statement that hands out the rows beats one that measures and one that joins them.
-SMALL_PAGE_ROWS = 50
-
 
 def query(engine: Engine, request: Request, caller: Caller) -> bytes:
+    shape = shape_of(request)
+    plan = engine.plans.get(shape)
+    read = None if plan is None else _read_again(engine, plan, request)
+    if read is None:
+        read = _read(engine, request)
+        if shape is not None:
+            engine.plans.put(shape, read.plan)
+    table, plan, rows, condition = read
+    engine.meter.admit_read(caller, table, plan.source.index)
+    found = page(
+        table,
+        plan.source,
+        request,
+        rows,
+        condition,
+        plan.projection,
+        fetch=plan.fetch,
+        may_be_short=plan.is_short,
+    )
+    plan.is_short = found.is_short
+    engine.meter.read(caller, table, found.used)
+    return found.reply
+
+
+class _Read(NamedTuple):
+    """A Query that nothing is wrong with."""
+
+    table: Table
+    plan: Plan
+    rows: PartitionRange
+    condition: Condition | None
+
+
+def _read_again(engine: Engine, plan: Plan, request: Request) -> _Read | None:
+    """A request of a known shape; None where anything about its values is unusual, which `_read` has the words for."""
+    table = engine.store.table(plan.definition.name)
+    if table is None or table.definition is not plan.definition:
+        return None
+    try:
+        start = _start_key(request, older=False)
+        rows = plan.rows(request["ExpressionAttributeValues"])
+        if rows is not None and start is not None:
+            rows = _after(plan.source, rows, _query_start(plan.source, start))
+    except ApiError:
+        return None
+    return None if rows is None else _Read(table, plan, rows, None)
+
+
+def _read(engine: Engine, request: Request) -> _Read:
     replaced = ["AttributesToGet", "QueryFilter", "ConditionalOperator"]
     if "KeyConditionExpression" in request:  # KeyConditions goes with any other expression
         replaced.append("KeyConditions")
@@ -49,9 +89,8 @@ def query(engine: Engine, request: Request, caller: Caller) -> bytes:
     condition = legacy.filter_conditions(request.get("QueryFilter"), request.get("ConditionalOperator"))
     projection = _attributes_to_get(request)
     start = _start_key(request, older=False)
-    placeholders = Placeholders(
-        request.get("ExpressionAttributeNames"), request.get("ExpressionAttributeValues")
-    )
+    values = request.get("ExpressionAttributeValues")
+    placeholders = Placeholders(request.get("ExpressionAttributeNames"), values)
     if "KeyConditionExpression" in request:
         key_condition = placeholders.key_condition(request["KeyConditionExpression"])
     elif "KeyConditions" in request:
@@ -76,18 +115,17 @@ def query(engine: Engine, request: Request, caller: Caller) -> bytes:
         [(key.name, key.type) for key in source.hash_keys],
         [(key.name, key.type) for key in source.range_keys],
     )
-    rows = source.partition(key_range, descending=request.get("ScanIndexForward") is False)
+    descending = request.get("ScanIndexForward") is False
+    rows = source.partition(key_range, descending=descending)
     if row is not None:
-        _check_boundaries(source, rows, row)
-        rows = rows.after(row)
+        rows = _after(source, rows, row)
     if condition is not None:
         _no_key_attributes(condition, source, request)
         check_filter(source, condition.attribute_names)
     check_paths(table.definition, request, condition, projection)
-    engine.meter.admit_read(caller, table, source.index)
-    reply, used = _page(table, source, request, rows, condition, projection)
-    engine.meter.read(caller, table, used)
-    return reply
+    fetch = must_fetch(source, request, () if projection is None else projection.attribute_names)
+    plan = Plan(source, key_range, values or {}, projection, descending=descending, fetch=fetch)
+    return _Read(table, plan, rows, condition)
 
 
 def scan(engine: Engine, request: Request, caller: Caller) -> bytes:
@@ -118,10 +156,11 @@ def scan(engine: Engine, request: Request, caller: Caller) -> bytes:
     if start is not None:
         rows = rows.after(_scan_start(source, start, rows, segment))
     check_paths(table.definition, request, condition, projection)
+    fetch = must_fetch(source, request, () if projection is None else projection.attribute_names)
     engine.meter.admit_read(caller, table, source.index)
-    reply, used = _page(table, source, request, rows, condition, projection)
-    engine.meter.read(caller, table, used)
-    return reply
+    found = page(table, source, request, rows, condition, projection, fetch=fetch, may_be_short=False)
+    engine.meter.read(caller, table, found.used)
+    return found.reply
 
 
 def _start_key(request: Request, *, older: bool) -> Item | None:
@@ -145,8 +184,8 @@ def _query_start(source: Source, start: Item) -> Key:
         raise validation(_INVALID_START) from None
 
 
-def _check_boundaries(source: Source, rows: PartitionRange, row: Key) -> None:
-    """The starting key lies in the range; how it does not is said in three ways."""
+def _after(source: Source, rows: PartitionRange, row: Key) -> PartitionRange:
+    """What follows a starting key, which lies in the range; how it does not is said in three ways."""
     partition = rows.prefix[: 1 + len(source.hash_keys)]
     in_partition = row[: len(partition)] == partition
     if rows.prefix == partition and rows.low is None and rows.high is None:
@@ -158,6 +197,7 @@ def _check_boundaries(source: Source, rows: PartitionRange, row: Key) -> None:
         raise validation("The provided starting key does not match the range key predicate")
     elif not in_partition:
         raise validation("The query can return at most one row and cannot be restarted")
+    return rows.after(row)
 
 
 def _scan_start(source: Source, start: Item, rows: SlotRange, segment: tuple[int, int] | None) -> Key:
@@ -222,101 +262,3 @@ def _no_key_attributes(condition: Condition, source: Source, request: Request) -
             raise validation(
                 f"{what} can only contain non-primary key attributes: Primary key attribute: {attribute.name}"
             )
-
-
-def _page(
-    table: Table,
-    source: Source,
-    request: Request,
-    rows: Rows,
-    condition: Condition | None,
-    projection: Projection | None,
-) -> tuple[bytes, Consumption]:
-    fetch = must_fetch(source, request, () if projection is None else projection.attribute_names)
-    limit = request.get("Limit")
-    is_count = request.get("Select") == "COUNT"
-    items: bytes | None
-    if limit is not None and limit <= SMALL_PAGE_ROWS and condition is None and not fetch and not is_count:
-        extent, texts = table.small_page(rows, limit)
-        count, items = len(texts), _join(texts, projection)
-        last_text = texts[-1] if extent.more else None
-    else:
-
-        def read() -> tuple[Extent, int, bytes | None, str | None]:
-            extent = table.extent(rows, limit)
-            count, items = _passed(
-                table, Selection(rows, extent.rows, fetch), is_count, condition, projection
-            )
-            return extent, count, items, table.item_at(rows, extent.rows - 1) if extent.more else None
-
-        # Of one state: the last key must be that of the last row that was read.
-        extent, count, items, last_text = table.snapshot(read)
-    last = None if last_text is None else dumps(source.last_key(ujson.loads(last_text)))
-    used = _consumption(table, source, request, extent, Selection(rows, extent.rows, fetch))
-    capacity = None
-    if "ReturnConsumedCapacity" in request:
-        capacity = optional(consumed_capacity(request["ReturnConsumedCapacity"], request["TableName"], used))
-    reply = members(
-        Items=None if items is None else b"[%b]" % items,
-        Count=str(count),
-        ScannedCount=str(extent.rows),
-        LastEvaluatedKey=last,
-        ConsumedCapacity=capacity,
-    )
-    return reply, used
-
-
-def _consumption(
-    table: Table, source: Source, request: Request, extent: Extent, selection: Selection
-) -> Consumption:
-    """A page is one read of all its rows; what a local index lacks is fetched from the table item by item."""
-    consistent = request.get("ConsistentRead") is True
-    units = read_units(extent.size, consistent)
-    if source.index is None:
-        return Consumption(units)
-    used = Consumption()
-    used.add_index(source.index.name, source.is_global, units)
-    if selection.fetch:
-        used.table = sum(read_units(size, consistent) for size in table.fetched_sizes(selection))
-    return used
-
-
-def _join(texts: list[str], projection: Projection | None) -> bytes:
-    if projection is not None:
-        texts = [dumps(projection.apply(ujson.loads(text))) for text in texts]
-    return ",".join(texts).encode()
-
-
-def _passed(
-    table: Table,
-    selection: Selection,
-    is_count: bool,
-    condition: Condition | None,
-    projection: Projection | None,
-) -> tuple[int, bytes | None]:
-    """Of a page's rows those that pass: how many, and unless only that is asked, their JSON."""
-    only, test = _compiled(condition, nul_free=not table.may_hold_nul)
-    if is_count:
-        if test is not None:
-            return sum(test(ujson.loads(text)) for text in table.items(selection, None)), None
-        return (selection.length if only is None else table.count(selection, only)), None
-    if test is None and projection is None:
-        return table.joined(selection, only)
-    found = [ujson.loads(text) for text in table.items(selection, only)]
-    if test is not None:
-        found = [item for item in found if test(item)]
-    if projection is not None:
-        found = [projection.apply(item) for item in found]
-    return len(found), ",".join(map(dumps, found)).encode()
-
-
-def _compiled(
-    condition: Condition | None, *, nul_free: bool
-) -> tuple[Filter | None, Callable[[Item], bool] | None]:
-    """The condition as SQL, or else as a test of decoded items."""
-    if condition is None:
-        return None, None
-    compiled = sql.compile_condition(condition, nul_free)
-    if compiled is None:
-        return None, condition.matches
-    return Filter(*compiled), None

@@ -179,7 +179,7 @@ class _Repair:
 
     def _step(self, rows: SlotRange, wanted: str) -> list[Any]:
         found: list[Any] = self._cursor.execute(
-            f"SELECT {wanted} FROM {rows.columns.table} WHERE {rows.condition} ORDER BY {rows.order} LIMIT ?",
+            f"SELECT {wanted} FROM {rows.clause} LIMIT ?",
             (*rows.values, STEP_ROWS),
         ).fetchall()
         return found

@@ -9,7 +9,7 @@ first row and stops after the last.
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 EncodedKey = str | bytes  # alt/values/keys.py
@@ -68,8 +68,7 @@ def slot_of(hash_values: tuple[EncodedKey, ...]) -> int:
 Bound = tuple[str, EncodedKey]  # a comparison operator and a key value
 
 
-@dataclass(frozen=True, slots=True)
-class PartitionRange:
+class PartitionRange(NamedTuple):
     """Rows whose key begins with `prefix`: the slot, the hash key, and equal range attributes.
 
     `low` (`>` or `>=`) and `high` bound the range attribute that follows the prefix;
@@ -85,7 +84,7 @@ class PartitionRange:
 
     def after(self, key: Key) -> PartitionRange:
         """What follows the row of `key`, which lies inside the range."""
-        return replace(self, start=key[len(self.prefix) :])
+        return self._replace(start=key[len(self.prefix) :])
 
     def contains(self, key: Key) -> bool:
         """Whether a row of `key` would lie in the range."""
@@ -100,38 +99,45 @@ class PartitionRange:
         return above and below
 
     @property
-    def _free(self) -> tuple[str, ...]:
-        """The key's columns after the prefix."""
-        return self.columns.key[len(self.prefix) :]
+    def _bounds(self) -> tuple[Bound | None, Bound | None]:
+        """Those that SQL is given. The start stands in for one: SQLite seeks by one bound a side."""
+        if self.start is None:
+            return self.low, self.high
+        return (self.low, None) if self.descending else (None, self.high)
 
     @property
-    def _bounds(self) -> list[Bound]:
-        """On the first free column. The start stands in for one: SQLite seeks by one bound a side."""
-        low = None if self.start is not None and not self.descending else self.low
-        high = None if self.start is not None and self.descending else self.high
-        return [bound for bound in (low, high) if bound is not None]
+    def is_reversed(self) -> bool:
+        """Whether the upper bound is below the lower one."""
+        low: Any = self.low
+        high: Any = self.high
+        return low is not None and high is not None and bool(low[1] > high[1])
 
     @property
-    def condition(self) -> str:
-        free = self._free
-        terms = [f"{column} = ?" for column in self.columns.key[: len(self.prefix)]]
-        terms += [f"{free[0]} {operator} ?" for operator, _ in self._bounds]
-        if self.start is not None:
-            terms.append(_beyond(free, "<" if self.descending else ">"))
-        return " AND ".join(terms)
+    def clause(self) -> str:
+        """SQL from the table's name to the order of the rows."""
+        low, high = self._bounds
+        return _partition_clause(
+            self.columns,
+            len(self.prefix),
+            None if low is None else low[0],
+            None if high is None else high[0],
+            self.descending,
+            self.start is not None,
+        )
 
     @property
     def values(self) -> Key:
-        return (*self.prefix, *[value for _, value in self._bounds], *(self.start or ()))
+        """What the clause binds."""
+        low, high = self._bounds
+        values = self.prefix
+        if low is not None:
+            values += (low[1],)
+        if high is not None:
+            values += (high[1],)
+        return values if self.start is None else values + self.start
 
-    @property
-    def order(self) -> str:
-        free = self._free or self.columns.key[-1:]  # a whole key leaves nothing to order
-        return ", ".join(f"{column} DESC" for column in free) if self.descending else ", ".join(free)
 
-
-@dataclass(frozen=True, slots=True)
-class SlotRange:
+class SlotRange(NamedTuple):
     """Rows of the slots from `first` up to but not including `end`: a Scan or one of its segments."""
 
     columns: Columns = ITEMS
@@ -144,24 +150,37 @@ class SlotRange:
         return SlotRange(columns, segment * SLOTS // total, (segment + 1) * SLOTS // total)
 
     def after(self, key: Key) -> SlotRange:
-        return replace(self, start=key)
+        return self._replace(start=key)
 
     def contains(self, key: Key) -> bool:
         return bool(self.first <= key[0] < self.end)
 
     @property
-    def condition(self) -> str:
-        if self.start is None:
-            return "slot >= ? AND slot < ?"
-        return f"{_beyond(self.columns.key, '>')} AND slot < ?"
+    def clause(self) -> str:
+        """SQL from the table's name to the order of the rows."""
+        columns = self.columns
+        begins = "slot >= ?" if self.start is None else _beyond(columns.key, ">")
+        return f"{columns.table} WHERE {begins} AND slot < ? ORDER BY {', '.join(columns.key)}"
 
     @property
     def values(self) -> Key:
+        """What the clause binds."""
         return (self.first, self.end) if self.start is None else (*self.start, self.end)
 
-    @property
-    def order(self) -> str:
-        return ", ".join(self.columns.key)
+
+@lru_cache(maxsize=1_024)
+def _partition_clause(
+    columns: Columns, prefix: int, low: str | None, high: str | None, descending: bool, has_start: bool
+) -> str:
+    """`prefix`: how many of the key's columns it fixes; `low` and `high`: the operators on the next one."""
+    fixed, free = columns.key[:prefix], columns.key[prefix:]
+    terms = [f"{column} = ?" for column in fixed]
+    terms += [f"{free[0]} {operator} ?" for operator in (low, high) if operator is not None]
+    if has_start:
+        terms.append(_beyond(free, "<" if descending else ">"))
+    ordered = free or fixed[-1:]  # a whole key leaves nothing to order
+    order = ", ".join(f"{column} DESC" if descending else column for column in ordered)
+    return f"{columns.table} WHERE {' AND '.join(terms)} ORDER BY {order}"
 
 
 def _beyond(columns: tuple[str, ...], operator: str) -> str:

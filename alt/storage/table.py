@@ -45,6 +45,9 @@ STEP_BYTES = 256 * 1024
 # Sizes are summed inside SQLite this many rows at a time while a page's end is looked for.
 PROBE_ROWS = 2_048
 
+# A page of up to so many rows is summed and joined at once; with items smaller than this, it has less than 1 MB.
+SHORT_PAGE_ROWS = 256
+LARGE_ITEM_BYTES = MAX_PAGE_BYTES // SHORT_PAGE_ROWS
 
 ESCAPED_NUL = "\\u0000"  # as JSON text has it
 
@@ -206,10 +209,7 @@ class Table:
         SQLite sums sizes far faster than it hands them out, so they are summed in steps
         that come up to the end of the page, and counted one by one only around it.
         """
-        sizes = (
-            f"SELECT size FROM {rows.columns.table} WHERE {rows.condition} "
-            f"ORDER BY {rows.order} LIMIT ? OFFSET ?"
-        )
+        sizes = f"SELECT size FROM {rows.clause} LIMIT ? OFFSET ?"
         count = size = 0
         step = PROBE_ROWS
         while True:
@@ -234,24 +234,29 @@ class Table:
                 break
         return Extent(count, size, True)
 
-    def small_page(self, rows: Rows, limit: int) -> tuple[Extent, list[str]]:
-        """`extent` and its items' JSON at once, for a small `limit`."""
-        found: list[Any] = self._read.execute(
-            f"SELECT size, item FROM {rows.columns.table} WHERE {rows.condition} ORDER BY {rows.order} LIMIT ?",
-            (*rows.values, limit),
-        ).fetchall()
-        total = 0
-        for count, (size, _) in enumerate(found, 1):
-            total += size
-            if total >= MAX_PAGE_BYTES:
-                return Extent(count, total, True), [item for _, item in found[:count]]
-        return Extent(len(found), total, len(found) == limit), [item for _, item in found]
+    def short_page(self, rows: Rows, limit: int | None) -> tuple[Extent, bytes] | None:
+        """`extent` and its items' JSON, joined with commas, by one statement.
+
+        None for a page of more than SHORT_PAGE_ROWS rows, or with a large item: to join it may take
+        far more memory than a page has.
+        """
+        wanted = SHORT_PAGE_ROWS if limit is None or limit > SHORT_PAGE_ROWS else limit
+        found, size, largest, items = self._read.execute(
+            f"SELECT count(*), sum(size), max(size), "
+            f"CAST(group_concat(CASE WHEN size < {LARGE_ITEM_BYTES} THEN item END, ',') AS BLOB) "
+            f"FROM (SELECT size, item FROM {rows.clause} LIMIT ?)",
+            (*rows.values, wanted),
+        ).get
+        if not found:
+            return Extent(0, 0, False), b""
+        if largest >= LARGE_ITEM_BYTES or (found == wanted and found != limit):
+            return None
+        return Extent(found, size, found == limit), items
 
     def item_at(self, rows: Rows, position: int) -> str:
         """The JSON of the range's row at `position`, counted from 0."""
         item: str = self._read.execute(
-            f"SELECT item FROM {rows.columns.table} WHERE {rows.condition} "
-            f"ORDER BY {rows.order} LIMIT 1 OFFSET ?",
+            f"SELECT item FROM {rows.clause} LIMIT 1 OFFSET ?",
             (*rows.values, position),
         ).get
         return item
@@ -454,7 +459,7 @@ class Table:
         index = self.indexes[name]
         rows = SlotRange() if index.backfilled is None else SlotRange().after(index.backfilled)
         found = self._step(
-            f"SELECT size, item, slot, pk, sk FROM item WHERE {rows.condition} ORDER BY {rows.order} LIMIT ?",
+            f"SELECT size, item, slot, pk, sk FROM {rows.clause} LIMIT ?",
             (*rows.values, limit),
         )
         for size, text, *row in found:
@@ -545,7 +550,7 @@ def _items_sql(
     rows = selection.rows
     wanted = "slot, pk, sk" if selection.fetch else "item"
     columns = f"{wanted}, item" if selection.fetch and only is not None else wanted
-    sql = f"SELECT {columns} FROM {rows.columns.table} WHERE {rows.condition} ORDER BY {rows.order} LIMIT ?"
+    sql = f"SELECT {columns} FROM {rows.clause} LIMIT ?"
     values: tuple[Any, ...] = (*rows.values, selection.length)
     if only is not None:
         sql = f"SELECT {wanted} FROM ({sql}) WHERE {only.sql}"

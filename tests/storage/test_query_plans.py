@@ -70,7 +70,7 @@ def partition_ranges(columns: Columns) -> Iterator[PartitionRange]:
 
 
 def plan(connection: apsw.Connection, rows: PartitionRange | SlotRange) -> list[str]:
-    sql = f"SELECT size FROM {rows.columns.table} WHERE {rows.condition} ORDER BY {rows.order} LIMIT ?"
+    sql = f"SELECT size FROM {rows.clause} LIMIT ?"
     steps = connection.execute(f"EXPLAIN QUERY PLAN {sql}", (*rows.values, 10))
     return [detail for _, _, _, detail in steps]
 
@@ -163,8 +163,7 @@ def test_pages_of_any_range_are_its_rows_in_order(data: st.DataObject, keys: set
     length = data.draw(st.integers(1, 5))
     found: list[Any] = []
     while page := opened.execute(
-        f"SELECT {', '.join(columns.key)} FROM {columns.table} "
-        f"WHERE {rows.condition} ORDER BY {rows.order} LIMIT ?",
+        f"SELECT {', '.join(columns.key)} FROM {rows.clause} LIMIT ?",
         (*rows.values, length),
     ).fetchall():
         found += page
