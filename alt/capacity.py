@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-oper
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 READ_UNIT_BYTES = 4_096
@@ -34,6 +34,9 @@ def entry_units(old_size: int, new_size: int, is_moved: bool) -> float:
     return write_units(max(old_size, new_size))
 
 
+_NO_INDEXES: Mapping[str, float] = {}
+
+
 class Consumption:
     """Units that one request consumed of one table, and by name of its indexes."""
 
@@ -41,16 +44,17 @@ class Consumption:
 
     def __init__(self, table: float = 0.0) -> None:
         self.table = table
-        self.local_indexes: dict[str, float] = {}
-        self.global_indexes: dict[str, float] = {}
+        self.local_indexes = self.global_indexes = _NO_INDEXES
 
     @property
     def total(self) -> float:
         return self.table + sum(self.local_indexes.values()) + sum(self.global_indexes.values())
 
     def add_index(self, name: str, is_global: bool, units: float) -> None:
-        indexes = self.global_indexes if is_global else self.local_indexes
-        indexes[name] = indexes.get(name, 0.0) + units
+        if is_global:
+            self.global_indexes = {**self.global_indexes, name: self.global_indexes.get(name, 0.0) + units}
+        else:
+            self.local_indexes = {**self.local_indexes, name: self.local_indexes.get(name, 0.0) + units}
 
     def add(self, other: Consumption, factor: int = 1) -> None:
         self.table += other.table * factor

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from alt.config import DEFAULT_REGION
 
@@ -12,6 +13,21 @@ _CREDENTIAL = re.compile(rb"Credential=([^/,\s]{1,128})/\d{8}/([A-Za-z0-9-]+)/")
 
 # Who sent a request without credentials.
 ANONYMOUS = "(none)"
+
+
+# Clients sign with the same key all day: scopes as read before, by the header up to its first comma.
+MAX_SCOPES = 1_024
+
+
+class Scope(NamedTuple):
+    """Whose a signature is, and for which region."""
+
+    access_key: str
+    region: str
+
+
+NO_SCOPE = Scope(ANONYMOUS, DEFAULT_REGION)
+_scopes: dict[bytes, Scope] = {}
 
 
 class Caller:
@@ -32,11 +48,32 @@ class Caller:
     @property
     def access_key(self) -> str:
         """The access key id that signed the request."""
-        match = _CREDENTIAL.search(self._authorization or b"")
-        return ANONYMOUS if match is None else match.group(1).decode("latin-1")
+        return self._scope.access_key
 
     @property
     def region(self) -> str:
         """The region of the credential scope."""
-        match = _CREDENTIAL.search(self._authorization or b"")
-        return DEFAULT_REGION if match is None else match.group(2).decode()
+        return self._scope.region
+
+    @property
+    def _scope(self) -> Scope:
+        authorization = self._authorization
+        if authorization is None:
+            return NO_SCOPE
+        begin = authorization[: authorization.find(b",")]
+        return _scopes.get(begin) or _read_scope(authorization, begin)
+
+
+def _read_scope(authorization: bytes, begin: bytes) -> Scope:
+    match = _CREDENTIAL.search(begin)
+    if match is None:  # not where every SDK has it, if anywhere
+        match = _CREDENTIAL.search(authorization)
+        return NO_SCOPE if match is None else _scope_of(match)
+    if len(_scopes) >= MAX_SCOPES:
+        _scopes.clear()
+    found = _scopes[begin] = _scope_of(match)
+    return found
+
+
+def _scope_of(match: re.Match[bytes]) -> Scope:
+    return Scope(match.group(1).decode("latin-1"), match.group(2).decode())

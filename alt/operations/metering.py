@@ -33,15 +33,16 @@ class Meter:
     def take_over_limits(self) -> None:
         """Hold access keys to the limits as they are stored now."""
         self._throttle.key_limits = self._usage.limits()
+        self._is_idle = self._throttle.is_idle
 
     def admit_read(self, caller: Caller, table: Table, index: IndexDefinition | None = None) -> None:
         """Raises what a request that is too much is answered."""
-        if not self._throttle.is_idle:
+        if not self._is_idle:
             self._admit(caller, table, index, READ)
 
     def admit_write(self, caller: Caller, table: Table) -> None:
         """Raises what a request that is too much is answered."""
-        if not self._throttle.is_idle:
+        if not self._is_idle:
             self._admit(caller, table, None, WRITE)
 
     def _admit(self, caller: Caller, table: Table, index: IndexDefinition | None, kind: str) -> None:
@@ -54,21 +55,22 @@ class Meter:
     def read(self, caller: Caller, table: Table, used: Consumption) -> None:
         """Count a request that read."""
         self._count(caller, table, used, READ_UNITS)
-        if not self._throttle.is_idle:
+        if not self._is_idle:
             self._throttle.pay(caller, table.definition, used, READ)
 
     def write(self, caller: Caller, table: Table, used: Consumption) -> None:
         """Count a request that wrote, or would have but for its condition."""
         self._count(caller, table, used, WRITE_UNITS)
-        if not self._throttle.is_idle:
+        if not self._is_idle:
             self._throttle.pay(caller, table.definition, used, WRITE)
 
     def _count(self, caller: Caller, table: Table, used: Consumption, kind: int) -> None:
         add, access_key, name = self._usage.add, caller.access_key, table.definition.name
         add(access_key, name, "", kind, used.table)
         for indexes in (used.local_indexes, used.global_indexes):
-            for index, units in indexes.items():
-                add(access_key, name, index, kind, units)
+            if indexes:
+                for index, units in indexes.items():
+                    add(access_key, name, index, kind, units)
 
     async def keep_storing(self) -> None:
         """Store what gathers, until cancelled. What remains is stored when the Store closes."""
