@@ -16,6 +16,7 @@ import httptools
 
 from alt.config import MAX_REQUEST_BYTES
 from alt.http import response
+from alt.http.outbox import Outbox
 
 MAX_URL_BYTES = 8 * 1024
 MAX_HEADER_BYTES = 64 * 1024  # all of a request's header lines together
@@ -78,6 +79,7 @@ class Connections:
     def __init__(self, handler: Handler, loop: asyncio.AbstractEventLoop) -> None:
         self.handler = handler
         self.loop = loop
+        self.outbox = Outbox(loop)
         self.open: set[Connection] = set()
         self._sweeping = False
 
@@ -115,6 +117,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
         self._handler = connections.handler
+        self._outbox = connections.outbox
         self._time = connections.loop.time
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport = cast(asyncio.Transport, None)
@@ -138,8 +141,8 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         if len(self._connections.open) >= MAX_CONNECTIONS:
-            self._transport.write(self._handler.refuse(503, "Too many connections"))
-            self._transport.close()
+            self._outbox.send(self._transport, self._handler.refuse(503, "Too many connections"))
+            self._outbox.close(self._transport)
             return
         self._connections.add(self)
 
@@ -252,9 +255,9 @@ class Connection(asyncio.Protocol):
             if self._exchanges:
                 self._exchanges.append(_Exchange(answer, request.keep_alive))
             else:
-                self._transport.write(answer)
+                self._outbox.send(self._transport, answer)
                 if not request.keep_alive:
-                    self._transport.close()
+                    self._outbox.close(self._transport)
             return
         exchange = _Exchange(None, request.keep_alive)
         self._exchanges.append(exchange)
@@ -274,9 +277,9 @@ class Connection(asyncio.Protocol):
         exchanges = self._exchanges
         while exchanges and exchanges[0].answer is not None:
             exchange = exchanges.popleft()
-            self._transport.write(cast(bytes, exchange.answer))
+            self._outbox.send(self._transport, cast(bytes, exchange.answer))
             if not exchange.keep_alive:
-                self._transport.close()
+                self._outbox.close(self._transport)
                 return
         self._resume()
 
@@ -302,7 +305,7 @@ class Connection(asyncio.Protocol):
 
     def _close_if_done(self) -> None:
         if not self._exchanges and not self._backlog:
-            self._transport.close()
+            self._outbox.close(self._transport)
 
     # Life
 

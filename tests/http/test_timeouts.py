@@ -1,13 +1,15 @@
-"""Clients that are stuck: a connection on a transport and a clock of the test's own."""
+"""When what is sent, and clients that are stuck: a connection on a transport and a loop of the test's own."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
 
 from alt.http import protocol, response
+from alt.http.outbox import MAX_HELD_BYTES
 from alt.http.protocol import Connection, Connections, Request
 
 
@@ -37,6 +39,15 @@ class Loop:
 
     def __init__(self) -> None:
         self.now = 1_000.0
+        self.due: list[Callable[[], None]] = []
+
+    def end_turn(self) -> None:
+        due, self.due = self.due, []
+        for callback in due:
+            callback()
+
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        self.due.append(callback)
 
     def time(self) -> float:
         return self.now
@@ -100,6 +111,7 @@ def test_headers_that_trickle_time_out(connection: Connection, loop: Loop) -> No
 
 def test_an_idle_connection_is_closed_without_a_word(connection: Connection, loop: Loop) -> None:
     connection.data_received(WHOLE)
+    loop.end_turn()
     written = _transport(connection).written
     connection.check_timeout(loop.now + protocol.IDLE_TIMEOUT_SECONDS + 1)
     assert _transport(connection).closed
@@ -108,14 +120,53 @@ def test_an_idle_connection_is_closed_without_a_word(connection: Connection, loo
 
 def test_a_client_that_does_not_read_is_dropped(connection: Connection, loop: Loop) -> None:
     connection.data_received(WHOLE)
+    loop.end_turn()
     connection.pause_writing()
     connection.check_timeout(loop.now + protocol.STALLED_TIMEOUT_SECONDS + 1)
     assert _transport(connection).closed
 
 
-def test_requests_of_a_client_that_does_not_read_wait(connection: Connection) -> None:
+def test_requests_of_a_client_that_does_not_read_wait(connection: Connection, loop: Loop) -> None:
     connection.pause_writing()
     connection.data_received(WHOLE * 3)
+    loop.end_turn()
     assert _transport(connection).written == b""
     connection.resume_writing()
+    loop.end_turn()
     assert _transport(connection).written.count(b" 200 ") == 3
+
+
+def test_answers_leave_at_the_end_of_their_turn(connection: Connection, loop: Loop) -> None:
+    connection.data_received(WHOLE)
+    connection.data_received(WHOLE)
+    assert _transport(connection).written == b""
+    loop.end_turn()
+    assert _transport(connection).written.count(b" 200 ") == 2
+    connection.data_received(WHOLE)
+    loop.end_turn()
+    assert _transport(connection).written.count(b" 200 ") == 3
+
+
+def test_a_turn_holds_back_few_bytes(connection: Connection) -> None:
+    """Answers beyond that go to the transport, which says when it is full."""
+    connection.data_received(WHOLE)
+    connection.data_received(b"GET /" + b"x" * 8_000 + b" HTTP/1.1\r\n\r\n")
+    assert _transport(connection).written == b""
+    for _ in range(MAX_HELD_BYTES // 8_000):
+        connection.data_received(b"GET /" + b"x" * 8_000 + b" HTTP/1.1\r\n\r\n")
+    assert len(_transport(connection).written) > MAX_HELD_BYTES
+
+
+def test_what_is_held_back_is_sent_before_the_connection_closes(connection: Connection, loop: Loop) -> None:
+    connection.data_received(WHOLE)
+    connection.eof_received()
+    assert _transport(connection).written.count(b" 200 ") == 1
+    assert _transport(connection).closed
+    loop.end_turn()
+
+
+def test_nothing_is_sent_on_a_connection_that_is_lost(connection: Connection, loop: Loop) -> None:
+    connection.data_received(WHOLE)
+    connection.abort()
+    loop.end_turn()
+    assert _transport(connection).written == b""
