@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import time
-import zlib
 from email.utils import formatdate
 from itertools import count
 
 import ujson
+from zlib_ng import zlib_ng
 
 from alt.errors import ApiError
 
 # Below this, compressing costs more than it saves.
 GZIP_MIN_BYTES = 1_024
 GZIP_LEVEL = 1
+_GZIP = 16 + zlib_ng.MAX_WBITS  # zlib's number for the format
 
 JSON = b"application/x-amz-json-1.0"
 TEXT = b"text/plain; charset=utf-8"
@@ -77,7 +77,7 @@ def render(
 ) -> bytes:
     """A whole answer. `extra` is ready header lines; the CRC32 is of the body as sent, gzip included."""
     if accept_gzip and len(body) >= GZIP_MIN_BYTES:
-        body = gzip.compress(body, GZIP_LEVEL, mtime=0)
+        body = zlib_ng.compress(body, GZIP_LEVEL, wbits=_GZIP)
         extra += b"Content-Encoding: gzip\r\n"
     if close:
         extra += b"Connection: close\r\n"
@@ -91,7 +91,7 @@ def render(
             len(body),
             _ID_RANDOM,
             next(_ID_COUNTER),
-            zlib.crc32(body),
+            zlib_ng.crc32(body),
             extra,
             b"" if head else body,
         )
