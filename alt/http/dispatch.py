@@ -57,7 +57,7 @@ class Dispatcher:
         except Exception:
             return self._render_fault(request)
         if type(reply) is bytes:
-            return self._render(request, reply)
+            return self._reply(request, reply)
         return self._answer_later(request, cast("asyncio.Future[bytes]", reply))
 
     def refuse(self, status: int, reason: str) -> bytes:
@@ -69,7 +69,7 @@ class Dispatcher:
 
         def done(reply: asyncio.Future[bytes]) -> None:
             try:
-                rendered = self._render(request, reply.result())
+                rendered = self._reply(request, reply.result())
             except ApiError as error:
                 rendered = self._render_error(request, error)
             except Exception:
@@ -113,6 +113,17 @@ class Dispatcher:
             request, _UNKNOWN_OPERATION_XML, status=404, content_type=b"application/xml; charset=utf-8"
         )
 
+    def _reply(self, request: Request, body: bytes) -> bytes:
+        headers = request.headers
+        if (
+            request.keep_alive
+            and headers[b"content-type"] == response.JSON
+            and b"origin" not in headers
+            and b"gzip" not in headers.get(b"accept-encoding", b"")
+        ):
+            return response.ok(body)
+        return self._render(request, body)
+
     def _render(
         self,
         request: Request,
@@ -146,12 +157,12 @@ class Dispatcher:
         return self._render_error(request, errors.internal_server_error())
 
 
-def _parse(body: bytes) -> dict[str, Any]:
+def _parse(body: bytes) -> Any:
     try:
         parameters = ujson.loads(body)
     except ValueError:
         raise ApiError("SerializationException") from None
     # ujson reads an escaped lone surrogate into a string that no UTF-8 can carry.
-    if (b"\\ud" in body or b"\\uD" in body) and validation.has_lone_surrogate(parameters):
+    if b"\\u" in body and (b"\\ud" in body or b"\\uD" in body) and validation.has_lone_surrogate(parameters):
         raise errors.serialization("Invalid UTF-8 in a string")
-    return cast("dict[str, Any]", parameters)
+    return parameters

@@ -23,6 +23,7 @@ MAX_HEADER_BYTES = 64 * 1024  # all of a request's header lines together
 MAX_HEADERS = 128
 MAX_PIPELINED = 32  # requests of one connection in work; further ones wait unread
 MAX_CONNECTIONS = 8_192
+MAX_REQUEST_DIGITS = len(str(MAX_REQUEST_BYTES))
 
 HEADERS_TIMEOUT_SECONDS = 20  # from a request's first byte to the end of its headers
 STALLED_TIMEOUT_SECONDS = 30  # without a byte, in a body that is due or an answer not taken
@@ -198,7 +199,8 @@ class Connection(asyncio.Protocol):
         self._header_bytes = 0
 
     def on_url(self, url: bytes) -> None:
-        request = cast(Request, self._request)
+        request = self._request
+        assert request is not None
         request.url += url
         if len(request.url) > MAX_URL_BYTES:
             raise _Refused(414, "URI Too Long")
@@ -208,7 +210,8 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         self._in_headers = False
-        request = cast(Request, self._request)
+        request = self._request
+        assert request is not None
         headers = request.headers
         if len(headers) > MAX_HEADERS or (
             # Only what came in so many bytes can have headers of more.
@@ -217,7 +220,8 @@ class Connection(asyncio.Protocol):
         ):
             raise _Refused(431, "Request Header Fields Too Large")
         request.method = self._parser.get_method()
-        if (length := headers.get(b"content-length")) is not None and int(length) > MAX_REQUEST_BYTES:
+        length = headers.get(b"content-length", b"")
+        if len(length) >= MAX_REQUEST_DIGITS and int(length) > MAX_REQUEST_BYTES:
             raise _Refused(413, "Request Entity Too Large")
         if b"expect" in headers and headers[b"expect"].lower() == b"100-continue":
             self._put(_Exchange(response.CONTINUE, keep_alive=True))
@@ -229,7 +233,8 @@ class Connection(asyncio.Protocol):
         self._chunks.append(body)
 
     def on_message_complete(self) -> None:
-        request = cast(Request, self._request)
+        request = self._request
+        assert request is not None
         self._request = None
         if self._body_bytes:
             chunks = self._chunks

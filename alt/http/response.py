@@ -50,19 +50,37 @@ _ID_COUNTER = count(1)
 _ALLOWED_HEADER_CHARS = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_, *")
 
 
-class _Date:
-    """The Date header, made once a second."""
+class _Moment:
+    """What answers have in common, made anew once a second."""
 
     second = -1
-    header = b""
+    lines = b""  # Server and Date
+    head = b""  # of an answer of JSON, up to its request id
 
 
-def _date() -> bytes:
+def _renew() -> None:
     now = int(time.time())
-    if now != _Date.second:
-        _Date.second = now
-        _Date.header = b"Date: " + formatdate(now, usegmt=True).encode() + b"\r\n"
-    return _Date.header
+    if now != _Moment.second:
+        _Moment.second = now
+        _Moment.lines = b"Server: Alt\r\nDate: %b\r\n" % formatdate(now, usegmt=True).encode()
+        _Moment.head = b"%b%bContent-Type: %b\r\nx-amzn-RequestId: %b" % (
+            _STATUS_LINES[200],
+            _Moment.lines,
+            JSON,
+            _ID_RANDOM,
+        )
+
+
+def ok(body: bytes) -> bytes:
+    """The answer nearly every request gets: 200, JSON as DynamoDB's own clients ask for it, not compressed."""
+    _renew()
+    return b"%b%012X\r\nContent-Length: %d\r\nx-amz-crc32: %d\r\n\r\n%b" % (
+        _Moment.head,
+        next(_ID_COUNTER),
+        len(body),
+        zlib_ng.crc32(body),
+        body,
+    )
 
 
 def render(
@@ -81,12 +99,13 @@ def render(
         extra += b"Content-Encoding: gzip\r\n"
     if close:
         extra += b"Connection: close\r\n"
+    _renew()
     return (
-        b"%bServer: Alt\r\n%bContent-Type: %b\r\nContent-Length: %d\r\n"
+        b"%b%bContent-Type: %b\r\nContent-Length: %d\r\n"
         b"x-amzn-RequestId: %b%012X\r\nx-amz-crc32: %d\r\n%b\r\n%b"
         % (
             _STATUS_LINES[status],
-            _date(),
+            _Moment.lines,
             content_type,
             len(body),
             _ID_RANDOM,

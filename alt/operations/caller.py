@@ -48,14 +48,13 @@ class Caller:
     @property
     def access_key(self) -> str:
         """The access key id that signed the request."""
-        return self._scope.access_key
+        return self._scope().access_key
 
     @property
     def region(self) -> str:
         """The region of the credential scope."""
-        return self._scope.region
+        return self._scope().region
 
-    @property
     def _scope(self) -> Scope:
         authorization = self._authorization
         if authorization is None:

@@ -27,6 +27,7 @@ class Meter:
 
     def __init__(self, usage: Usage, clock: Callable[[], float], enforced: bool) -> None:
         self._usage = usage
+        self._add = usage.add
         self._throttle = Throttle(clock, enforced)
         self.take_over_limits()
 
@@ -54,23 +55,24 @@ class Meter:
 
     def read(self, caller: Caller, table: Table, used: Consumption) -> None:
         """Count a request that read."""
-        self._count(caller, table, used, READ_UNITS)
+        self._add(caller.access_key, table.definition.name, "", READ_UNITS, used.table)
+        if used.local_indexes or used.global_indexes:
+            self._count_indexes(caller, table, used, READ_UNITS)
         if not self._is_idle:
             self._throttle.pay(caller, table.definition, used, READ)
 
     def write(self, caller: Caller, table: Table, used: Consumption) -> None:
         """Count a request that wrote, or would have but for its condition."""
-        self._count(caller, table, used, WRITE_UNITS)
+        self._add(caller.access_key, table.definition.name, "", WRITE_UNITS, used.table)
+        if used.local_indexes or used.global_indexes:
+            self._count_indexes(caller, table, used, WRITE_UNITS)
         if not self._is_idle:
             self._throttle.pay(caller, table.definition, used, WRITE)
 
-    def _count(self, caller: Caller, table: Table, used: Consumption, kind: int) -> None:
-        add, access_key, name = self._usage.add, caller.access_key, table.definition.name
-        add(access_key, name, "", kind, used.table)
+    def _count_indexes(self, caller: Caller, table: Table, used: Consumption, kind: int) -> None:
         for indexes in (used.local_indexes, used.global_indexes):
-            if indexes:
-                for index, units in indexes.items():
-                    add(access_key, name, index, kind, units)
+            for index, units in indexes.items():
+                self._add(caller.access_key, table.definition.name, index, kind, units)
 
     async def keep_storing(self) -> None:
         """Store what gathers, until cancelled. What remains is stored when the Store closes."""

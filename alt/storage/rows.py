@@ -45,6 +45,8 @@ class RowKey(NamedTuple):
     sk: EncodedKey
 
 
+_new = tuple.__new__  # what RowKey's own does, without a call in Python
+
 # The key of a row of any clustered table, in the order of its Columns.key.
 Key = tuple[Any, ...]
 
@@ -54,7 +56,7 @@ END = RowKey(SLOTS, b"", b"")
 
 def row_key(pk: EncodedKey, sk: EncodedKey = NO_SORT_KEY) -> RowKey:
     raw = pk.encode() if isinstance(pk, str) else pk
-    return RowKey(zlib.crc32(raw) >> 1, pk, sk)
+    return _new(RowKey, (zlib.crc32(raw) >> 1, pk, sk))
 
 
 def slot_of(hash_values: tuple[EncodedKey, ...]) -> int:

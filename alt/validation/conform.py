@@ -61,7 +61,7 @@ def _structure_test(shape: Shape) -> Test:
 def _list_test(shape: Shape) -> Test:
     assert shape.element is not None
     test = test_of(shape.element)
-    holds = _size_test(shape.limits)
+    holds = shape.limits.size_test()
 
     def conforms(value: Any) -> bool:
         return type(value) is list and holds(value) and all(map(test, value))
@@ -74,7 +74,7 @@ def _map_test(shape: Shape) -> Test:
     if shape.element.kind == "attribute" and not shape.limits and not shape.key_limits:
         return _is_attribute_map
     test = test_of(shape.element)
-    holds = _size_test(shape.limits)
+    holds = shape.limits.size_test()
     key_test = shape.key_limits.text_test() if shape.key_limits else _is_text
 
     def conforms(value: Any) -> bool:
@@ -86,12 +86,6 @@ def _map_test(shape: Shape) -> Test:
         )
 
     return conforms
-
-
-def _size_test(limits: Limits) -> Test:
-    if not limits:
-        return lambda _: True
-    return lambda value: not limits.breaches(value)
 
 
 def _number_test(limits: Limits) -> Test:

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 _ARN = "arn:"
 _LONGEST_ARN = 1024
 
+_MAX_KNOWN = 256  # texts that a test remembers
+
 # Java's classes that Python's expressions lack.
 _JAVA_CLASSES = {
     r"\p{Print}": r"[\x20-\x7e]",
@@ -115,7 +117,14 @@ class Limits:
                 return len(value) <= _LONGEST_ARN
             return (unbounded or len(value) <= most) and (match is None or match(value) is not None)
 
-        return holds
+        return holds if match is None else _remembering(holds)
+
+    def size_test(self) -> Callable[[Any], bool]:
+        """A quick test of a collection's size."""
+        least, most = self.minimum or 0, self.maximum
+        if most is None:
+            return lambda value: len(value) >= least
+        return lambda value: least <= len(value) <= most
 
     def _too_much(self, value: Any) -> Breach:
         assert self.maximum is not None
@@ -132,6 +141,23 @@ class Limits:
 
 
 NO_LIMITS = Limits()
+
+
+def _remembering(holds: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    """The same test for texts that come again and again, as names do."""
+    known: set[str] = set()
+
+    def holds_again(value: Any) -> bool:
+        if type(value) is str and value in known:
+            return True
+        if not holds(value):
+            return False
+        if len(known) >= _MAX_KNOWN:
+            known.clear()
+        known.add(value)
+        return True
+
+    return holds_again
 
 
 def enum_set(values: tuple[str, ...]) -> str:
