@@ -23,6 +23,7 @@ MAX_ITEM_BYTES = 400 * 1024
 # A key's attributes together, where an index has several.
 MAX_HASH_KEY_BYTES = 2_048
 MAX_RANGE_KEY_BYTES = 1_024
+MAX_LOCAL_INDEXES = 5  # of a table
 # The items of one partition key with their entries in local indexes, on tables that have such indexes.
 MAX_ITEM_COLLECTION_BYTES = 10 * 1024**3
 DEFAULT_STREAM_SHARDS = 4

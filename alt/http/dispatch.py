@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import ujson
 
@@ -56,28 +56,19 @@ class Dispatcher:
             return self._render_error(request, error)
         except Exception:
             return self._render_fault(request)
-        if type(reply) is bytes:
-            return self._reply(request, reply)
-        return self._answer_later(request, cast("asyncio.Future[bytes]", reply))
+        return self._reply(request, reply) if type(reply) is bytes else reply
+
+    def finish(self, request: Request, reply: asyncio.Future[bytes]) -> bytes:
+        try:
+            return self._reply(request, reply.result())
+        except ApiError as error:
+            return self._render_error(request, error)
+        except Exception:
+            return self._render_fault(request)
 
     def refuse(self, status: int, reason: str) -> bytes:
         """The answer to what is not a readable request; the connection closes after it."""
         return response.render(reason.encode() + b"\n", status=status, content_type=response.TEXT, close=True)
-
-    def _answer_later(self, request: Request, reply: asyncio.Future[bytes]) -> asyncio.Future[bytes]:
-        answer: asyncio.Future[bytes] = reply.get_loop().create_future()
-
-        def done(reply: asyncio.Future[bytes]) -> None:
-            try:
-                rendered = self._reply(request, reply.result())
-            except ApiError as error:
-                rendered = self._render_error(request, error)
-            except Exception:
-                rendered = self._render_fault(request)
-            answer.set_result(rendered)
-
-        reply.add_done_callback(done)
-        return answer
 
     def _target(self, target: bytes) -> tuple[Callable[[Any], None], Operation]:
         found = self._targets.get(target)
@@ -163,6 +154,6 @@ def _parse(body: bytes) -> Any:
     except ValueError:
         raise ApiError("SerializationException") from None
     # ujson reads an escaped lone surrogate into a string that no UTF-8 can carry.
-    if b"\\u" in body and (b"\\ud" in body or b"\\uD" in body) and validation.has_lone_surrogate(parameters):
+    if b"\\" in body and (b"\\ud" in body or b"\\uD" in body) and validation.has_lone_surrogate(parameters):
         raise errors.serialization("Invalid UTF-8 in a string")
     return parameters

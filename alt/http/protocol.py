@@ -48,9 +48,13 @@ Answer = bytes | asyncio.Future[bytes]
 
 
 class Handler(Protocol):
-    """What answers requests. Both methods give a whole HTTP answer and never raise."""
+    """What answers requests. Nothing here raises; what is not a future is a whole HTTP answer."""
 
     def answer(self, request: Request) -> Answer: ...
+
+    def finish(self, request: Request, reply: asyncio.Future[bytes]) -> bytes:
+        """The answer whose future `answer` gave, once that is done."""
+        ...
 
     def refuse(self, status: int, reason: str) -> bytes: ...
 
@@ -256,7 +260,7 @@ class Connection(asyncio.Protocol):
 
     def _begin(self, request: Request) -> None:
         answer = self._handler.answer(request)
-        if type(answer) is bytes:
+        if isinstance(answer, bytes):
             if self._exchanges:
                 self._exchanges.append(_Exchange(answer, request.keep_alive))
             else:
@@ -267,11 +271,11 @@ class Connection(asyncio.Protocol):
         exchange = _Exchange(None, request.keep_alive)
         self._exchanges.append(exchange)
 
-        def answered(done: asyncio.Future[bytes]) -> None:
-            exchange.answer = done.result()
+        def answered(reply: asyncio.Future[bytes]) -> None:
+            exchange.answer = self._handler.finish(request, reply)
             self._flush()
 
-        cast("asyncio.Future[bytes]", answer).add_done_callback(answered)
+        answer.add_done_callback(answered)
 
     def _put(self, exchange: _Exchange) -> None:
         self._exchanges.append(exchange)

@@ -6,7 +6,7 @@ never be in it is refused.
 
 from __future__ import annotations
 
-from alt.config import MAX_HASH_KEY_BYTES, MAX_ITEM_BYTES, MAX_RANGE_KEY_BYTES
+from alt.config import MAX_HASH_KEY_BYTES, MAX_ITEM_BYTES, MAX_LOCAL_INDEXES, MAX_RANGE_KEY_BYTES
 from alt.errors import invalid_parameters, validation
 from alt.storage.definition import IndexDefinition, KeyAttribute, TableDefinition
 from alt.values.keys import key_size
@@ -62,6 +62,8 @@ def check_updated_index_keys(definition: TableDefinition, before: Item, after: I
 
 def too_large(definition: TableDefinition, item: Item, size: int) -> bool:
     """Whether an item of `size` bytes, and with it its entries in local indexes, is over 400 KB."""
+    if size <= MAX_ITEM_BYTES // (1 + MAX_LOCAL_INDEXES):
+        return False
     local = [index for index in definition.indexes if not index.is_global]
     if size * (1 + len(local)) <= MAX_ITEM_BYTES:
         return False

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from alt.config import MAX_LOCAL_INDEXES
 from alt.errors import invalid_parameters, validation
 from alt.operations.throughput_rules import PROVISIONED, check_index_throughput
 
@@ -20,7 +21,6 @@ KeySchema = list[dict[str, str]]
 Defined = dict[str, None]
 
 MAX_GLOBAL_INDEXES = 20
-MAX_LOCAL_INDEXES = 5
 MAX_HASH_ATTRIBUTES = 4
 MAX_RANGE_ATTRIBUTES = 4
 # Named by the user in INCLUDE projections; one attribute in two indexes counts twice.

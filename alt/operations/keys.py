@@ -22,27 +22,33 @@ def schema_mismatch() -> ApiError:
 
 def key_row(definition: TableDefinition, key: Item) -> RowKey:
     """The row that a `Key` parameter names: exactly the key attributes, each of its type."""
-    range_key = definition.range_key
+    hash_key, range_key = definition.hash_key, definition.range_key
     if len(key) != (1 if range_key is None else 2):
         raise schema_mismatch()
-    pk = key.get(definition.hash_key.name)
-    if pk is None or definition.hash_key.type not in pk:
+    pk = key.get(hash_key.name)
+    if pk is None or hash_key.type not in pk:
         raise schema_mismatch()
     if range_key is None:
-        return row_key(hash_value(definition.hash_key, pk))
+        return valued_row(definition, pk, {})
     sk = key.get(range_key.name)
     if sk is None or range_key.type not in sk:
         raise schema_mismatch()
-    return row_key(hash_value(definition.hash_key, pk), range_value(range_key, sk))
+    return valued_row(definition, pk, sk)
 
 
 def item_row(definition: TableDefinition, item: Item) -> RowKey:
     """The row that an item to be put belongs in."""
+    range_key = definition.range_key
+    pk = _key_value(definition.hash_key, item)
+    return valued_row(definition, pk, {} if range_key is None else _key_value(range_key, item))
+
+
+def valued_row(definition: TableDefinition, pk: AttributeValue, sk: AttributeValue) -> RowKey:
+    """The row of key values that are of their types; without a sort key, `sk` is nothing."""
     hash_key, range_key = definition.hash_key, definition.range_key
-    pk = _key_value(hash_key, item)
     if range_key is None:
         return row_key(hash_value(hash_key, pk))
-    return row_key(hash_value(hash_key, pk), range_value(range_key, _key_value(range_key, item)))
+    return row_key(hash_value(hash_key, pk), range_value(range_key, sk))
 
 
 def check_paths(

@@ -34,16 +34,16 @@ class Meter:
     def take_over_limits(self) -> None:
         """Hold access keys to the limits as they are stored now."""
         self._throttle.key_limits = self._usage.limits()
-        self._is_idle = self._throttle.is_idle
+        self.is_idle = self._throttle.is_idle  # nothing and nobody is limited
 
     def admit_read(self, caller: Caller, table: Table, index: IndexDefinition | None = None) -> None:
         """Raises what a request that is too much is answered."""
-        if not self._is_idle:
+        if not self.is_idle:
             self._admit(caller, table, index, READ)
 
     def admit_write(self, caller: Caller, table: Table) -> None:
         """Raises what a request that is too much is answered."""
-        if not self._is_idle:
+        if not self.is_idle:
             self._admit(caller, table, None, WRITE)
 
     def _admit(self, caller: Caller, table: Table, index: IndexDefinition | None, kind: str) -> None:
@@ -58,15 +58,23 @@ class Meter:
         self._add(caller.access_key, table.definition.name, "", READ_UNITS, used.table)
         if used.local_indexes or used.global_indexes:
             self._count_indexes(caller, table, used, READ_UNITS)
-        if not self._is_idle:
+        if not self.is_idle:
             self._throttle.pay(caller, table.definition, used, READ)
 
     def write(self, caller: Caller, table: Table, used: Consumption) -> None:
         """Count a request that wrote, or would have but for its condition."""
+        self.count_write(caller, table, used)
+        self.pay_write(caller, table, used)
+
+    def count_write(self, caller: Caller, table: Table, used: Consumption) -> None:
+        """Count what a request wrote and has paid for bit by bit."""
         self._add(caller.access_key, table.definition.name, "", WRITE_UNITS, used.table)
         if used.local_indexes or used.global_indexes:
             self._count_indexes(caller, table, used, WRITE_UNITS)
-        if not self._is_idle:
+
+    def pay_write(self, caller: Caller, table: Table, used: Consumption) -> None:
+        """Take what was written from what may be written yet."""
+        if not self.is_idle:
             self._throttle.pay(caller, table.definition, used, WRITE)
 
     def _count_indexes(self, caller: Caller, table: Table, used: Consumption, kind: int) -> None:

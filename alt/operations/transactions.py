@@ -55,6 +55,10 @@ Request = dict[str, Any]
 
 MAX_TRANSACTION_BYTES = 4 * 1024 * 1024
 
+# Without any of these an action has neither an update nor a condition.
+_EXPRESSION_PARAMETERS = frozenset(
+    ("UpdateExpression", "ConditionExpression", "ExpressionAttributeNames", "ExpressionAttributeValues")
+)
 _KINDS = ("ConditionCheck", "Put", "Delete", "Update")
 _NONE = '{"Code":"None"}'
 _REASON_CODES = {
@@ -117,7 +121,7 @@ def transact_write_items(engine: Engine, request: Request, caller: Caller) -> by
     def work() -> bytes:
         return _write(engine, request, caller, targets)
 
-    return asyncio.ensure_future(engine.store.transactions.write(tables, work, token))
+    return engine.store.transactions.write(tables, work, token)
 
 
 def transact_get_items(engine: Engine, request: Request, caller: Caller) -> asyncio.Future[bytes]:
@@ -221,6 +225,8 @@ def _prepare(item: Request) -> _Action:
     size = normalize_item(key, older=True)
     if kind == "Put" and size > MAX_ITEM_BYTES:
         raise validation("Item size has exceeded the maximum allowed size")
+    if _EXPRESSION_PARAMETERS.isdisjoint(request):
+        return _Action(kind, request, key, size, None, None)
     placeholders = Placeholders(
         request.get("ExpressionAttributeNames"), request.get("ExpressionAttributeValues"), older=True
     )
@@ -313,7 +319,9 @@ def _evaluate_one(target: _Target) -> _Write:
     action, table = target.action, target.table
     check_update(table, action.update)
     old = table.stored(target.row)
-    before: Item = {} if old is None else ujson.loads(old.text)
+    before: Item = {}
+    if old is not None and (action.condition is not None or action.update is not None):
+        before = ujson.loads(old.text)
     if action.condition is not None and not action.condition.matches(before):
         wanted = action.request.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD"
         raise errors.condition_failed(old.text if wanted and old is not None else None)

@@ -60,11 +60,16 @@ class Transactions:
         self.lacking: set[str] = set()  # files that lack a decided transaction
         self.running: dict[str, bytes] = {}  # tokens of transactions under way, and their requests' hashes
 
-    async def write(self, tables: Sequence[Table], work: Callable[[], T], token: Token | None) -> T:
-        """Run `work`, which writes to `tables`, as one transaction; return once it is durable.
+    def write(self, tables: Sequence[Table], work: Callable[[], T], token: Token | None) -> asyncio.Future[T]:
+        """Run `work`, which writes to `tables`, as one transaction; the future resolves once it is durable.
 
-        What `work` raises undoes everything and is raised here.
+        What `work` raises undoes everything and is the future's error.
         """
+        if token is None and len(tables) == 1:
+            return tables[0].submit(work)
+        return asyncio.ensure_future(self._write(tables, work, token))
+
+    async def _write(self, tables: Sequence[Table], work: Callable[[], T], token: Token | None) -> T:
         generation = self._generation
         if token is not None:
             self.running[token.token] = token.request

@@ -95,17 +95,23 @@ def _entries(entries: Item, level: int, older: bool, wrong_names: list[str]) -> 
         length = len(name) if name.isascii() else len(name.encode())
         if not 0 < length <= MAX_NAME_BYTES:
             wrong_names.append(_LONG_NAME if length else _EMPTY_NAME)
-        # The commonest value, without a call.
-        if (
-            value
-            and len(value) == 1
-            and level <= MAX_LEVELS
-            and type(text := value.get("S")) is str
-            and text.isascii()
-        ):
-            size += length + len(text)
-        else:
-            size += length + _value(value, level, older, wrong_names)
+        size += length
+        # The commonest values, without a call.
+        if value and len(value) == 1 and level <= MAX_LEVELS:
+            if (content := value.get("S")) is not None:
+                if content.isascii():
+                    size += len(content)
+                    continue
+            elif (
+                (content := value.get("N")) is not None
+                and content.isdigit()
+                and content.isascii()
+                and content[0] != "0"
+                and len(content) <= numbers.MAX_DIGITS
+            ):
+                size += 1 + (len(content.rstrip("0")) + 1) // 2
+                continue
+        size += _value(value, level, older, wrong_names)
     return size
 
 
@@ -179,7 +185,7 @@ def _string_set(_value: AttributeValue, members: list[str], older: bool) -> int:
         raise invalid_parameters("An string set  may not be empty")
     if None in members:
         raise invalid_parameters("An string set may not have a null string as a member")
-    size = sum(map(text_size, members))
+    size = text_size("".join(members))
     if len(set(members)) != len(members):
         _refuse_repeated_strings(members, older)
     members.sort()  # code points sort as UTF-8 does
