@@ -14,6 +14,7 @@ to end at a NUL, and finds another attribute (SQLite 3.54); and its `length` and
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, TypeAlias
@@ -40,6 +41,11 @@ _MARGIN = 2.0**-44
 _MAX_SIZE = 2**62  # above every size
 
 _BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+
+# Characters of a value's spelling that are searched for: fewer are everywhere, more tell no more.
+_MIN_SOUGHT = 5
+_MAX_SOUGHT = 64
+_GLOB_SPECIAL = re.compile(r"[*?\[]")
 
 MAX_PARTS = 100  # clauses joined for one value or one IN
 
@@ -99,11 +105,34 @@ def exists(path: str) -> Clause:
 # Equality
 
 
+def _where_spelled(kind: str, content: str, end: str, clause: Clause) -> Clause:
+    """The same, only looked at where the item's text has `content` in the spelling of a value of this type.
+
+    To search a text costs a fourth of reading it as JSON, if nothing has to be searched twice: what is
+    sought begins with a character that does not come again in it.
+    """
+    try:
+        spelled = f'{kind}":"{stored_text(content)[1:-1]}{end}'
+    except UnicodeEncodeError:  # half a surrogate pair, which no item has
+        return clause
+    sought = max(_up_to_repeat(spelled), _up_to_repeat(spelled[2:]), key=len)
+    if len(sought) < _MIN_SOUGHT:
+        return clause
+    pattern = _GLOB_SPECIAL.sub(r"[\g<0>]", sought)
+    return f"(item GLOB ? AND {clause[0]})", (f"*{pattern}*", *clause[1])
+
+
+def _up_to_repeat(text: str) -> str:
+    """As much of a text, of some length at most, as does not repeat its first character."""
+    repeat = text.find(text[0], 1, _MAX_SOUGHT)
+    return text[: repeat if repeat > 0 else _MAX_SOUGHT]
+
+
 def equals(path: str, value: AttributeValue) -> Clause:
     """Whether the path leads to an equal value."""
     ((kind, content),) = value.items()
     if isinstance(content, str):
-        return f"({_X} IS ?)", (f"{path}.{kind}", content)
+        return _where_spelled(kind, content, '"}', (f"({_X} IS ?)", (f"{path}.{kind}", content)))
     clauses: list[Clause] = []
     _add_parts(path, value, clauses)
     return join(" AND ", clauses)
@@ -208,7 +237,7 @@ def order_cases(a: str, operator: str, b: str) -> Clause:
 
 
 def begins_with_text(path: str, prefix: str) -> Clause:
-    return f"(substr({_X}, 1, ?) IS ?)", (path + ".S", len(prefix), prefix)
+    return _where_spelled("S", prefix, "", (f"(substr({_X}, 1, ?) IS ?)", (path + ".S", len(prefix), prefix)))
 
 
 def begins_with_bytes(path: str, prefix: str) -> Clause:

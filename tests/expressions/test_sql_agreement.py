@@ -39,6 +39,8 @@ NAMES = [
 TEXTS = [
     *("", "a", "ab", "abc", "b", "ba", ",", '"', '","', '"a"', '\\"a', "\\", "\\u0000", "\0", "a\0", "a\0b"),
     *("é", "aé", "𝄞", "a𝄞b", "\uffff", "\ud7ff", "\ue000", "\x7f", "\n", "5", "%", "_", "*", "?", "[a]", "/"),
+    # How values are searched for in the text of an item: in its spelling, up to a repeated character or a length.
+    *("S", "aS", "a:b", "S:a", ":", 'S":"a', 'a"}', "[", "]", "a*b", "x" * 70, "x" * 70 + "y", "\x01" * 12),
 ]
 BYTES = [b"", b"a", b"ab", b"abc", b"abcd", b"abb", b"b", b"\0", b"\xff", b"\xfb\xef\xbe", b"a\x80", b"a\x7f"]
 # Neighbours that round to one double or to two, at every size, and powers of ten from below and above.
