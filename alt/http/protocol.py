@@ -36,12 +36,14 @@ class Request:
 
     __slots__ = ("body", "headers", "keep_alive", "method", "url")
 
-    def __init__(self) -> None:
-        self.method = b""
-        self.url = b""
-        self.headers: dict[bytes, bytes] = {}
-        self.body = b""
-        self.keep_alive = True
+    def __init__(
+        self, method: bytes, url: bytes, headers: dict[bytes, bytes], body: bytes, keep_alive: bool
+    ) -> None:
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.body = body
+        self.keep_alive = keep_alive
 
 
 Answer = bytes | asyncio.Future[bytes]
@@ -132,13 +134,14 @@ class Connection(asyncio.Protocol):
         self._write_paused = False
         self._last_byte = self._time()
         # The request being read
-        self._request: Request | None = None
-        self._begun = 0.0
+        self._in_request = False
         self._in_headers = False
+        self._begun = 0.0
+        self._url = b""
         self._headers: dict[bytes, bytes] = {}
         self._chunk_bytes = 0  # of what the parser is being fed
         self._header_bytes = 0  # read before the headers were complete, in earlier chunks
-        self._chunks: list[bytes] = []
+        self._chunks: list[bytes] = []  # of the body
         self._body_bytes = 0
 
     # asyncio.Protocol
@@ -196,17 +199,15 @@ class Connection(asyncio.Protocol):
     # httptools
 
     def on_message_begin(self) -> None:
-        self._request = request = Request()
-        self._headers = request.headers
+        self._in_request = self._in_headers = True
         self._begun = self._last_byte
-        self._in_headers = True
+        self._url = b""
+        self._headers = {}
         self._header_bytes = 0
 
     def on_url(self, url: bytes) -> None:
-        request = self._request
-        assert request is not None
-        request.url += url
-        if len(request.url) > MAX_URL_BYTES:
+        self._url += url
+        if len(self._url) > MAX_URL_BYTES:
             raise _Refused(414, "URI Too Long")
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -214,16 +215,13 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         self._in_headers = False
-        request = self._request
-        assert request is not None
-        headers = request.headers
+        headers = self._headers
         if len(headers) > MAX_HEADERS or (
             # Only what came in so many bytes can have headers of more.
             self._header_bytes + self._chunk_bytes > MAX_HEADER_BYTES
             and sum([len(name) + len(value) for name, value in headers.items()]) > MAX_HEADER_BYTES
         ):
             raise _Refused(431, "Request Header Fields Too Large")
-        request.method = self._parser.get_method()
         length = headers.get(b"content-length", b"")
         if len(length) >= MAX_REQUEST_DIGITS and int(length) > MAX_REQUEST_BYTES:
             raise _Refused(413, "Request Entity Too Large")
@@ -237,19 +235,21 @@ class Connection(asyncio.Protocol):
         self._chunks.append(body)
 
     def on_message_complete(self) -> None:
-        request = self._request
-        assert request is not None
-        self._request = None
+        self._in_request = False
+        body = b""
         if self._body_bytes:
             chunks = self._chunks
-            request.body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
             self._chunks = []
             self._body_bytes = 0
-        request.keep_alive = self._parser.should_keep_alive()
-        if not request.keep_alive:
+        headers = self._headers
+        if b"content-encoding" in headers:
+            body = _decompressed(body, headers[b"content-encoding"])
+        parser = self._parser
+        keep_alive = parser.should_keep_alive()
+        if not keep_alive:
             self._closing = True
-        if b"content-encoding" in request.headers:
-            _decompress(request)
+        request = Request(parser.get_method(), self._url, headers, body, keep_alive)
         if self._backlog or self._write_paused or len(self._exchanges) >= MAX_PIPELINED:
             self._backlog.append(request)
             self._transport.pause_reading()
@@ -304,7 +304,7 @@ class Connection(asyncio.Protocol):
     def _refuse(self, status: int, reason: str) -> None:
         """Answer an unreadable request after those before it, and close."""
         self._closing = True
-        self._request = None
+        self._in_request = False
         self._chunks.clear()
         exchange = _Exchange(self._handler.refuse(status, reason), keep_alive=False)
         if self._backlog:
@@ -326,7 +326,7 @@ class Connection(asyncio.Protocol):
                 self._transport.abort()
         elif self._exchanges or self._backlog:
             return  # the delay is the server's own
-        elif self._request is None:
+        elif not self._in_request:
             if silent > IDLE_TIMEOUT_SECONDS:
                 self._transport.close()
         elif silent > STALLED_TIMEOUT_SECONDS or (
@@ -343,19 +343,19 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
 
 
-def _decompress(request: Request) -> None:
-    encoding = request.headers[b"content-encoding"].strip().lower()
+def _decompressed(body: bytes, encoding: bytes) -> bytes:
+    encoding = encoding.strip().lower()
     if encoding in (b"", b"identity"):
-        return
+        return body
     if encoding != b"gzip":
         raise _Refused(415, "Unsupported Content-Encoding")
     inflater = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
     try:
-        body = inflater.decompress(request.body, MAX_REQUEST_BYTES + 1)
+        body = inflater.decompress(body, MAX_REQUEST_BYTES + 1)
     except zlib.error:
         raise _Refused(400, "Bad gzip body") from None
     if len(body) > MAX_REQUEST_BYTES:
         raise _Refused(413, "Request Entity Too Large")
     if not inflater.eof:
         raise _Refused(400, "Bad gzip body")
-    request.body = body
+    return body

@@ -29,11 +29,11 @@ def key_row(definition: TableDefinition, key: Item) -> RowKey:
     if pk is None or hash_key.type not in pk:
         raise schema_mismatch()
     if range_key is None:
-        return valued_row(definition, pk, {})
+        return row_key(hash_value(hash_key, pk))
     sk = key.get(range_key.name)
     if sk is None or range_key.type not in sk:
         raise schema_mismatch()
-    return valued_row(definition, pk, sk)
+    return row_key(hash_value(hash_key, pk), range_value(range_key, sk))
 
 
 def item_row(definition: TableDefinition, item: Item) -> RowKey:

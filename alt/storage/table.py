@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -242,10 +243,7 @@ class Table:
         """
         wanted = SHORT_PAGE_ROWS if limit is None or limit > SHORT_PAGE_ROWS else limit
         found, size, largest, items = self._read.execute(
-            f"SELECT count(*), sum(size), max(size), "
-            f"CAST(group_concat(CASE WHEN size < {LARGE_ITEM_BYTES} THEN item END, ',') AS BLOB) "
-            f"FROM (SELECT size, item FROM {rows.clause} LIMIT ?)",
-            (*rows.values, wanted),
+            _short_page_sql(rows.clause), (*rows.values, wanted)
         ).get
         if not found:
             return Extent(0, 0, False), b""
@@ -563,6 +561,15 @@ def _create(connection: Any, definition: TableDefinition) -> None:
 
 def _size(stored: Stored | None) -> int:
     return 0 if stored is None else stored.size
+
+
+@lru_cache(maxsize=256)
+def _short_page_sql(clause: str) -> str:
+    return (
+        "SELECT count(*), sum(size), max(size), "
+        f"CAST(group_concat(CASE WHEN size < {LARGE_ITEM_BYTES} THEN item END, ',') AS BLOB) "
+        f"FROM (SELECT size, item FROM {clause} LIMIT ?)"
+    )
 
 
 def _items_sql(
