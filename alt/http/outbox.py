@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 
 # So much at most is kept waiting for the end of a turn, which also bounds how long.
-MAX_HELD_BYTES = 64 * 1024
+MAX_HELD_BYTES = 128 * 1024
 
 
 class Outbox:

@@ -67,7 +67,10 @@ def page(
 
         # Of one state: the last key must be that of the last row that was read.
         extent, count, items, last_text = table.snapshot(read)
-    used = _consumption(table, source, request, extent, Selection(rows, extent.rows, fetch))
+    used = _consumption(source, request, extent)
+    if fetch:
+        sizes = table.fetched_sizes(Selection(rows, extent.rows, fetch))
+        used.table = sum(read_units(size, request.get("ConsistentRead") is True) for size in sizes)
     reply = b'"Count":%d,"ScannedCount":%d' % (count, extent.rows)
     if last_text is not None:
         reply += b',"LastEvaluatedKey":%b' % dumps(source.last_key(ujson.loads(last_text))).encode()
@@ -79,18 +82,13 @@ def page(
     return Page(reply, used, extent.rows < SHORT_PAGE_ROWS and (short is not None or not may_be_short))
 
 
-def _consumption(
-    table: Table, source: Source, request: Request, extent: Extent, selection: Selection
-) -> Consumption:
+def _consumption(source: Source, request: Request, extent: Extent) -> Consumption:
     """A page is one read of all its rows; what a local index lacks is fetched from the table item by item."""
-    consistent = request.get("ConsistentRead") is True
-    units = read_units(extent.size, consistent)
+    units = read_units(extent.size, request.get("ConsistentRead") is True)
     if source.index is None:
         return Consumption(units)
     used = Consumption()
     used.add_index(source.index.name, source.is_global, units)
-    if selection.fetch:
-        used.table = sum(read_units(size, consistent) for size in table.fetched_sizes(selection))
     return used
 
 

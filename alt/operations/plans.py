@@ -120,15 +120,14 @@ class Plan:
         for name, kind in self._types:
             if kind not in values[name]:
                 return None
-        rows = self.source.partition(
-            KeyRange(
-                tuple([values[name] for name in self._hash_values]),
-                tuple([values[name] for name in self._range_values]),
-                self._operator,
-                tuple([values[name] for name in self._operands]),
-            ),
-            descending=self._descending,
+        find = values.__getitem__
+        key_range = KeyRange(
+            tuple(map(find, self._hash_values)),
+            tuple(map(find, self._range_values)),
+            self._operator,
+            tuple(map(find, self._operands)),
         )
+        rows = self.source.partition(key_range, descending=self._descending)
         return None if rows.is_reversed else rows
 
 

@@ -58,10 +58,11 @@ class Source:
     def partition(self, key_range: KeyRange, *, descending: bool) -> PartitionRange:
         """The rows of a resolved key condition. Raises ValidationException for values that no key has."""
         hash_values = tuple(map(hash_value, self.hash_keys, key_range.hash_values))
-        range_values = map(range_value, self.range_keys, key_range.range_values)
-        prefix: Key = (slot_of(hash_values), *hash_values, *range_values)
+        prefix: Key = (slot_of(hash_values), *hash_values)
+        if key_range.range_values:
+            prefix += tuple(map(range_value, self.range_keys, key_range.range_values))
         if key_range.operator is None:
-            return PartitionRange(self.columns, prefix, descending=descending)
+            return PartitionRange(self.columns, prefix, None, None, descending)
         bounded = self.range_keys[len(key_range.range_values)]
         operands = [range_value(bounded, operand) for operand in key_range.operands]
         low, high = _bounds(key_range.operator, operands)

@@ -63,7 +63,7 @@ def slot_of(hash_values: tuple[EncodedKey, ...]) -> int:
     """The slot of a hash key of one or more attributes; of one, it is what `row_key` gives."""
     crc = 0
     for value in hash_values:
-        crc = zlib.crc32(value.encode() if isinstance(value, str) else value, crc)
+        crc = zlib.crc32(value.encode() if type(value) is str else value, crc)  # type: ignore[arg-type]
     return crc >> 1
 
 
@@ -117,6 +117,8 @@ class PartitionRange(NamedTuple):
     @property
     def clause(self) -> str:
         """SQL from the table's name to the order of the rows."""
+        if self.low is None and self.high is None and self.start is None:
+            return _partition_clause(self.columns, len(self.prefix), None, None, self.descending, False)
         low, high = self._bounds
         return _partition_clause(
             self.columns,
@@ -130,8 +132,10 @@ class PartitionRange(NamedTuple):
     @property
     def values(self) -> Key:
         """What the clause binds."""
-        low, high = self._bounds
         values = self.prefix
+        if self.low is None and self.high is None and self.start is None:
+            return values
+        low, high = self._bounds
         if low is not None:
             values += (low[1],)
         if high is not None:
