@@ -197,6 +197,11 @@ class Harness:
     # What must hold at any time
 
     def check(self) -> None:
+        """Of one state: a step of work may be committed meanwhile, which runs beside the event loop."""
+        with self.table._reader:
+            self._check()
+
+    def _check(self) -> None:
         read = self.table._reader.execute
         expected = {
             RowKey(*row): ujson.loads(item) for *row, item in read("SELECT slot, pk, sk, item FROM item")
