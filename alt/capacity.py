@@ -58,6 +58,8 @@ class Consumption:
 
     def add(self, other: Consumption, factor: int = 1) -> None:
         self.table += other.table * factor
+        if not (other.local_indexes or other.global_indexes):
+            return
         for is_global, indexes in ((False, other.local_indexes), (True, other.global_indexes)):
             for name, units in indexes.items():
                 self.add_index(name, is_global, units * factor)

@@ -59,7 +59,7 @@ MAX_TRANSACTION_BYTES = 4 * 1024 * 1024
 _EXPRESSION_PARAMETERS = frozenset(
     ("UpdateExpression", "ConditionExpression", "ExpressionAttributeNames", "ExpressionAttributeValues")
 )
-_KINDS = ("ConditionCheck", "Put", "Delete", "Update")
+_KINDS = frozenset(("ConditionCheck", "Put", "Delete", "Update"))
 _NONE = '{"Code":"None"}'
 _REASON_CODES = {
     "ConditionalCheckFailedException": "ConditionalCheckFailed",
@@ -109,7 +109,8 @@ def transact_write_items(engine: Engine, request: Request, caller: Caller) -> by
     targets = _targets(engine, [(action, action.request["TableName"]) for action in actions])
     _refuse_repeated_rows(targets)
     for target in targets:
-        check_key_not_empty(target.table.definition, target.action.key)
+        if target.mismatch is not None:
+            check_key_not_empty(target.table.definition, target.action.key)
         if target.action.kind == "Put":
             _check_empty_index_keys(target)
         refuse_reads(engine, target.table, target.action.condition, target.action.update)
@@ -134,7 +135,8 @@ def transact_get_items(engine: Engine, request: Request, caller: Caller) -> asyn
     targets = _targets(engine, [(action, action.request["TableName"]) for action in actions])
     _refuse_repeated_rows(targets)
     for target in targets:
-        check_key_not_empty(target.table.definition, target.action.key)
+        if target.mismatch is not None:
+            check_key_not_empty(target.table.definition, target.action.key)
     _raise_if_cancelled([target.mismatch for target in targets])
     tables = list(dict.fromkeys(target.table for target in targets))
     _admit(targets, lambda table: engine.meter.admit_read(caller, table))
@@ -184,7 +186,10 @@ class _Consumptions:
         self._by_table: dict[Table, Consumption] = {}
 
     def add(self, target: _Target, used: Consumption) -> None:
-        self._by_table.setdefault(target.table, Consumption()).add(used, TRANSACTION_FACTOR)
+        total = self._by_table.get(target.table)
+        if total is None:
+            total = self._by_table[target.table] = Consumption()
+        total.add(used, TRANSACTION_FACTOR)
 
     def count(self, meter: Callable[[Caller, Table, Consumption], None], caller: Caller) -> None:
         for table, consumption in self._by_table.items():
@@ -216,7 +221,7 @@ def _admit(targets: Sequence[_Target], admit: Callable[[Table], None]) -> None:
 
 def _prepare(item: Request) -> _Action:
     """The one action of an element of TransactItems; raises what is wrong with it by itself."""
-    kinds = [kind for kind in _KINDS if item.get(kind) is not None]
+    kinds = [kind for kind, request in item.items() if request is not None and kind in _KINDS]
     if len(kinds) != 1:
         raise validation("TransactItems can only contain one of Check, Put, Update or Delete")
     kind = kinds[0]

@@ -593,6 +593,7 @@ def _items_sql(
     return sql, values
 
 
+@lru_cache(maxsize=128)
 def _rows_of(count: int) -> str:
     """FROM clause of the items of `count` keys, each bound as its three columns."""
     keys = ", ".join(["(?, ?, ?)"] * count)

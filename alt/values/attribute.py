@@ -102,14 +102,21 @@ def _entries(entries: Item, level: int, older: bool, wrong_names: list[str]) -> 
                 if content.isascii():
                     size += len(content)
                     continue
-            elif (
-                (content := value.get("N")) is not None
-                and content.isdigit()
-                and content.isascii()
-                and content[0] != "0"
-                and len(content) <= numbers.MAX_DIGITS
-            ):
-                size += 1 + (len(content.rstrip("0")) + 1) // 2
+            elif (content := value.get("N")) is not None:
+                if (
+                    content.isdigit()
+                    and content.isascii()
+                    and (content[0] != "0" or content == "0")
+                    and len(content) <= numbers.MAX_DIGITS
+                ):
+                    size += 1 + (len(content.rstrip("0")) + 1) // 2
+                    continue
+            elif (content := value.get("M")) is not None:
+                size += DOCUMENT_BYTES + ELEMENT_BYTES * len(content)
+                size += _entries(content, level + 1, older, wrong_names)
+                continue
+            elif value.get("BOOL") is not None:
+                size += FLAG_BYTES
                 continue
         size += _value(value, level, older, wrong_names)
     return size

@@ -19,6 +19,7 @@ GROUPS = 50
 PARTITIONS = 100
 PARTITION_ITEMS = 100
 REQUESTS = 2_000  # of each workload, sent over and over
+CONTENDED = 200  # items that transactions write
 
 
 def item(partition: int, position: int) -> dict[str, Any]:
@@ -149,8 +150,10 @@ def _query_index(chance: random.Random) -> tuple[str, dict[str, Any]]:
 
 
 def _transact_write(chance: random.Random) -> tuple[str, dict[str, Any]]:
-    chosen = chance.sample(range(PARTITIONS * PARTITION_ITEMS), 4)
+    chosen = chance.sample(range(CONTENDED), 4)
     items = [item(number // PARTITION_ITEMS, number % PARTITION_ITEMS) for number in chosen]
+    for each in items:  # so that no request finds what it writes
+        each["number"] = {"N": str(chance.randrange(1_000_000))}
     return "TransactWriteItems", {
         "TransactItems": [{"Put": {"TableName": TABLE, "Item": each}} for each in items]
     }
