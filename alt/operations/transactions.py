@@ -60,6 +60,7 @@ _EXPRESSION_PARAMETERS = frozenset(
     ("UpdateExpression", "ConditionExpression", "ExpressionAttributeNames", "ExpressionAttributeValues")
 )
 _KINDS = frozenset(("ConditionCheck", "Put", "Delete", "Update"))
+_REPORTS = frozenset(("ReturnConsumedCapacity", "ReturnItemCollectionMetrics"))
 _NONE = '{"Code":"None"}'
 _REASON_CODES = {
     "ConditionalCheckFailedException": "ConditionalCheckFailed",
@@ -72,14 +73,15 @@ _REASON_CODES = {
 
 @dataclass(slots=True)
 class _Action:
-    """One action, prepared; `key` is the item of a Put."""
+    """One action, prepared; `key` is the item of a Put, and `new` that as it is to be stored."""
 
     kind: str
     request: Request
     key: Item
     size: int
-    condition: Condition | None
-    update: Update | None
+    new: Stored | None = None
+    condition: Condition | None = None
+    update: Update | None = None
 
 
 @dataclass(slots=True)
@@ -106,14 +108,16 @@ def transact_write_items(engine: Engine, request: Request, caller: Caller) -> by
     actions = [_prepare(each) for each in request["TransactItems"]]
     if sum(action.size for action in actions) > MAX_TRANSACTION_BYTES:
         raise validation("Aggregate size of all items in the transaction exceeds the limit of 4 MB")
-    targets = _targets(engine, [(action, action.request["TableName"]) for action in actions])
+    targets = _targets(engine, actions)
     _refuse_repeated_rows(targets)
     for target in targets:
+        action, definition = target.action, target.table.definition
         if target.mismatch is not None:
-            check_key_not_empty(target.table.definition, target.action.key)
-        if target.action.kind == "Put":
+            check_key_not_empty(definition, action.key)
+        if definition.indexes and action.kind == "Put":
             _check_empty_index_keys(target)
-        refuse_reads(engine, target.table, target.action.condition, target.action.update)
+        if action.condition is not None or action.update is not None:
+            refuse_reads(engine, target.table, action.condition, action.update)
     token = _token(engine, request)
     if token is not None and token.token in engine.store.transactions.tokens:
         return _replayed(engine, request, caller, targets)
@@ -131,8 +135,8 @@ def transact_get_items(engine: Engine, request: Request, caller: Caller) -> asyn
     for get in gets:
         normalize_item(get["Key"], older=True)
         projections.append(read_projection(get))
-    actions = [_Action("Get", get, get["Key"], 0, None, None) for get in gets]
-    targets = _targets(engine, [(action, action.request["TableName"]) for action in actions])
+    actions = [_Action("Get", get, get["Key"], 0) for get in gets]
+    targets = _targets(engine, actions)
     _refuse_repeated_rows(targets)
     for target in targets:
         if target.mismatch is not None:
@@ -230,8 +234,9 @@ def _prepare(item: Request) -> _Action:
     size = normalize_item(key, older=True)
     if kind == "Put" and size > MAX_ITEM_BYTES:
         raise validation("Item size has exceeded the maximum allowed size")
+    new = Stored(size, dumps(key)) if kind == "Put" else None
     if _EXPRESSION_PARAMETERS.isdisjoint(request):
-        return _Action(kind, request, key, size, None, None)
+        return _Action(kind, request, key, size, new)
     placeholders = Placeholders(
         request.get("ExpressionAttributeNames"), request.get("ExpressionAttributeValues"), older=True
     )
@@ -240,11 +245,13 @@ def _prepare(item: Request) -> _Action:
     if (text := request.get("ConditionExpression")) is not None:
         condition = placeholders.condition("ConditionExpression", text)
     placeholders.finish()
-    return _Action(kind, request, key, size, condition, update)
+    return _Action(kind, request, key, size, new, condition, update)
 
 
-def _targets(engine: Engine, actions: Sequence[tuple[_Action, str]]) -> list[_Target]:
-    targets = [_Target(action, engine.table(name)) for action, name in actions]
+def _targets(engine: Engine, actions: Sequence[_Action]) -> list[_Target]:
+    names = dict.fromkeys([action.request["TableName"] for action in actions])
+    tables = {name: engine.table(name) for name in names}
+    targets = [_Target(action, tables[action.request["TableName"]]) for action in actions]
     for target in targets:
         locate: Callable[..., RowKey] = item_row if target.action.kind == "Put" else key_row
         try:
@@ -330,8 +337,8 @@ def _evaluate_one(target: _Target) -> _Write:
     if action.condition is not None and not action.condition.matches(before):
         wanted = action.request.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD"
         raise errors.condition_failed(old.text if wanted and old is not None else None)
-    if action.kind == "Put":
-        return _Write(target, old, action.key, Stored(action.size, dumps(action.key)))
+    if action.new is not None:
+        return _Write(target, old, action.key, action.new)
     if action.kind != "Update":
         return _Write(target, old)
     after = apply_update(action.update, before, action.key)
@@ -346,7 +353,8 @@ def _evaluate_one(target: _Target) -> _Write:
 
 def _write(engine: Engine, request: Request, caller: Caller, targets: Sequence[_Target]) -> bytes:
     """The transaction itself, inside the transactions of its tables."""
-    _admit(targets, lambda table: engine.meter.admit_write(caller, table))
+    if not engine.meter.is_idle:
+        _admit(targets, lambda table: engine.meter.admit_write(caller, table))
     used = _Consumptions()
     try:
         writes = _evaluate(targets)
@@ -356,6 +364,30 @@ def _write(engine: Engine, request: Request, caller: Caller, targets: Sequence[_
             used.add(target, Consumption(write_units(0 if old is None else old.size)))
         used.count(engine.meter.write, caller)
         raise
+    _apply_all(writes, used)
+    used.count(engine.meter.write, caller)
+    if _REPORTS.isdisjoint(request):
+        return EMPTY
+    metrics = _collection_metrics(targets) if request.get("ReturnItemCollectionMetrics") == "SIZE" else None
+    return members(
+        ConsumedCapacity=used.shown(request, targets, WRITE), ItemCollectionMetrics=optional(metrics or None)
+    )
+
+
+def _apply_all(writes: Sequence[_Write], used: _Consumptions) -> None:
+    if _are_plain_puts(writes):
+        changed = [write for write in writes if write.new != write.old]
+        writes[0].target.table.put_all(
+            [
+                (write.target.row, write.new, None if write.old is None else write.old.size)
+                for write in changed
+                if write.target.row is not None and write.new is not None
+            ]
+        )
+        for write in writes:
+            sizes = [each.size for each in (write.old, write.new) if each is not None]
+            used.add(write.target, Consumption(write_units(max(sizes))))
+        return
     problems: list[ApiError | None] = [None] * len(writes)
     for position, write in enumerate(writes):
         try:
@@ -363,11 +395,12 @@ def _write(engine: Engine, request: Request, caller: Caller, targets: Sequence[_
         except ApiError as error:  # an item collection grows too large
             problems[position] = error
             _raise_if_cancelled(problems)
-    used.count(engine.meter.write, caller)
-    metrics = _collection_metrics(targets) if request.get("ReturnItemCollectionMetrics") == "SIZE" else None
-    return members(
-        ConsumedCapacity=used.shown(request, targets, WRITE), ItemCollectionMetrics=optional(metrics or None)
-    )
+
+
+def _are_plain_puts(writes: Sequence[_Write]) -> bool:
+    """Whether all there is to do is to store items, all in one table, which nothing else is to know of."""
+    table = writes[0].target.table
+    return table.is_plain and all(write.new is not None and write.target.table is table for write in writes)
 
 
 def _apply(write: _Write) -> Consumption:

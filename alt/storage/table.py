@@ -321,12 +321,17 @@ class Table:
             f"SELECT item.slot, item.pk, item.sk, item.size FROM {_rows_of(len(writes))}", keys
         )
         old_sizes = {(slot, pk, sk): size for slot, pk, sk, size in found}
-        if any(ESCAPED_NUL in new.text for _, new in writes):
-            self._note_nul()
-        self._write.executemany(PUT, [key + new for key, new in writes])
-        grown = sum([new.size for _, new in writes]) - sum(old_sizes.values())
-        self._statistics.add(ITEMS.table, len(writes) - len(old_sizes), grown)
+        self.put_all([(key, new, old_sizes.get(key)) for key, new in writes])
         return [old_sizes.get(key, 0) for key, _ in writes]
+
+    def put_all(self, writes: Sequence[tuple[RowKey, Stored, int | None]]) -> None:
+        """Store several items on a plain table, given the bytes of those they replace, None for none."""
+        if any(ESCAPED_NUL in new.text for _, new, _ in writes):
+            self._note_nul()
+        self._write.executemany(PUT, [key + new for key, new, _ in writes])
+        added = sum([old_size is None for _, _, old_size in writes])
+        grown = sum([new.size - (old_size or 0) for _, new, old_size in writes])
+        self._statistics.add(ITEMS.table, added, grown)
 
     def put(self, key: RowKey, item: Item, new: Stored, old: Stored | None) -> Written:
         """Store an item, given both as it is and as JSON, over the `old` one."""

@@ -17,6 +17,8 @@ from alt.validation.shapes import Shape
 
 Test = Callable[[Any], bool]
 
+_TEXT = frozenset((str,))
+
 # Attribute values in more lists and maps than this are left to the walk that does not recurse.
 _LEVELS = 32
 
@@ -141,8 +143,9 @@ def _is_attribute(value: Any, levels: int = _LEVELS) -> bool:
             and all(_is_attribute(element, levels - 1) for element in content)
         )
     if kind in ("SS", "NS", "BS"):
-        test = _is_blob if kind == "BS" else _is_text
-        return type(content) is list and all(map(test, content))
+        if type(content) is not list:
+            return False
+        return all(map(_is_blob, content)) if kind == "BS" else _TEXT.issuperset(map(type, content))
     if kind == "B":
         return _is_blob(content)
     return kind in ("BOOL", "NULL") and _is_flag(content)
