@@ -24,6 +24,8 @@ SEND_BUFFER_BYTES = 256 * 1024
 # Objects made between two runs of the garbage collector. Python's 700 means one in the midst of every larger
 # request; nearly all that requests leave behind goes by reference counts.
 GARBAGE_THRESHOLD = 50_000
+# How long a thread that is to commit may wait for the interpreter, which it needs for microseconds.
+SWITCH_SECONDS = 0.0001
 SHUTDOWN_GRACE_SECONDS = 10.0
 
 _log = logging.getLogger(__name__)
@@ -89,6 +91,7 @@ async def _serve_locked(settings: Settings, lock: ServerLock | None, ready: Call
         lock.publish(f"http://{address}")
     gc.freeze()  # what is there now stays
     gc.set_threshold(GARBAGE_THRESHOLD)
+    sys.setswitchinterval(SWITCH_SECONDS)
     ready(address)
     await stopped.wait()
     _log.info("stopping")

@@ -116,13 +116,18 @@ def _is_attribute_map(value: Any, levels: int = _LEVELS) -> bool:
     if type(value) is not dict:
         return False
     for attribute in value.values():
-        # The two commonest types, without a call.
-        if (
-            type(attribute) is dict
-            and len(attribute) == 1
-            and (type(attribute.get("S")) is str or type(attribute.get("N")) is str)
-        ):
-            continue
+        # The commonest types, without a call.
+        if type(attribute) is dict and len(attribute) == 1:
+            if type(attribute.get("S")) is str or type(attribute.get("N")) is str:
+                continue
+            content = attribute.get("BOOL")
+            if content is True or content is False:
+                continue
+            content = attribute.get("M")
+            if content is not None:
+                if levels > 0 and _is_attribute_map(content, levels - 1):
+                    continue
+                return False
         if not _is_attribute(attribute, levels):
             return False
     return True
