@@ -38,9 +38,17 @@ def key_row(definition: TableDefinition, key: Item) -> RowKey:
 
 def item_row(definition: TableDefinition, item: Item) -> RowKey:
     """The row that an item to be put belongs in."""
-    range_key = definition.range_key
-    pk = _key_value(definition.hash_key, item)
-    return valued_row(definition, pk, {} if range_key is None else _key_value(range_key, item))
+    hash_key, range_key = definition.hash_key, definition.range_key
+    pk = item.get(hash_key.name)
+    if pk is None or hash_key.type not in pk:
+        raise _no_key(hash_key, pk)
+    hash_column = hash_value(hash_key, pk)
+    if range_key is None:
+        return row_key(hash_column)
+    sk = item.get(range_key.name)
+    if sk is None or range_key.type not in sk:
+        raise _no_key(range_key, sk)
+    return row_key(hash_column, range_value(range_key, sk))
 
 
 def valued_row(definition: TableDefinition, pk: AttributeValue, sk: AttributeValue) -> RowKey:
@@ -72,15 +80,12 @@ def check_paths(
                 )
 
 
-def _key_value(attribute: KeyAttribute, item: Item) -> AttributeValue:
-    value = item.get(attribute.name)
+def _no_key(attribute: KeyAttribute, value: AttributeValue | None) -> ApiError:
     if value is None:
-        raise invalid_parameters(f"Missing the key {attribute.name} in the item")
-    if attribute.type not in value:
-        raise invalid_parameters(
-            f"Type mismatch for key {attribute.name} expected: {attribute.type} actual: {next(iter(value))}"
-        )
-    return value
+        return invalid_parameters(f"Missing the key {attribute.name} in the item")
+    return invalid_parameters(
+        f"Type mismatch for key {attribute.name} expected: {attribute.type} actual: {next(iter(value))}"
+    )
 
 
 def hash_value(attribute: KeyAttribute, value: AttributeValue) -> EncodedKey:

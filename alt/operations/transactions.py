@@ -228,7 +228,7 @@ def _prepare(item: Request) -> _Action:
     kinds = [kind for kind, request in item.items() if request is not None and kind in _KINDS]
     if len(kinds) != 1:
         raise validation("TransactItems can only contain one of Check, Put, Update or Delete")
-    kind = kinds[0]
+    (kind,) = kinds
     request = item[kind]
     key = request["Item" if kind == "Put" else "Key"]
     size = normalize_item(key, older=True)
@@ -376,17 +376,18 @@ def _write(engine: Engine, request: Request, caller: Caller, targets: Sequence[_
 
 def _apply_all(writes: Sequence[_Write], used: _Consumptions) -> None:
     if _are_plain_puts(writes):
-        changed = [write for write in writes if write.new != write.old]
-        writes[0].target.table.put_all(
-            [
-                (write.target.row, write.new, None if write.old is None else write.old.size)
-                for write in changed
-                if write.target.row is not None and write.new is not None
-            ]
-        )
+        puts: list[tuple[RowKey, Stored, int | None]] = []
+        units = 0.0
         for write in writes:
-            sizes = [each.size for each in (write.old, write.new) if each is not None]
-            used.add(write.target, Consumption(write_units(max(sizes))))
+            row, new, old = write.target.row, write.new, write.old
+            if row is None or new is None:
+                continue
+            old_size = None if old is None else old.size
+            units += write_units(max(new.size, old_size or 0))
+            if new != old:
+                puts.append((row, new, old_size))
+        writes[0].target.table.put_all(puts)
+        used.add(writes[0].target, Consumption(units))
         return
     problems: list[ApiError | None] = [None] * len(writes)
     for position, write in enumerate(writes):
