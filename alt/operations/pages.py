@@ -14,7 +14,8 @@ from alt.capacity import Consumption, consumed_capacity, read_units
 from alt.expressions import Condition, Projection, sql
 from alt.operations.reply import dumps
 from alt.operations.source import Source
-from alt.storage.table import SHORT_PAGE_ROWS, Extent, Filter, Rows, Selection, Table
+from alt.storage.page_reads import SHORT_PAGE_ROWS, Extent, Filter, Rows, Selection
+from alt.storage.table import Table
 from alt.values.types import Item
 
 Request = dict[str, Any]
@@ -43,33 +44,34 @@ def page(
 
     `may_be_short`: one without a limit is expected to have few and small rows.
     """
+    pages = table.pages
     limit = request.get("Limit")
     is_count = request.get("Select") == "COUNT"
     short: tuple[Extent, bytes] | None = None
     if condition is None and not fetch and not is_count:
         may_be_short = may_be_short if limit is None else limit <= SHORT_PAGE_ROWS
-        short = table.short_page(rows, limit) if may_be_short else None
+        short = pages.short_page(rows, limit) if may_be_short else None
     items: bytes | None
     if short is not None:
         extent, items = short
         count = extent.rows
         if projection is not None:
             items = _projected(ujson.loads(b"[%b]" % items), projection)
-        last_text = table.item_at(rows, count - 1) if extent.more else None
+        last_text = pages.item_at(rows, count - 1) if extent.more else None
     else:
 
         def read() -> tuple[Extent, int, bytes | None, str | None]:
-            extent = table.extent(rows, limit)
+            extent = pages.extent(rows, limit)
             count, items = _passed(
                 table, Selection(rows, extent.rows, fetch), is_count, condition, projection
             )
-            return extent, count, items, table.item_at(rows, extent.rows - 1) if extent.more else None
+            return extent, count, items, pages.item_at(rows, extent.rows - 1) if extent.more else None
 
         # Of one state: the last key must be that of the last row that was read.
         extent, count, items, last_text = table.snapshot(read)
     used = _consumption(source, request, extent)
     if fetch:
-        sizes = table.fetched_sizes(Selection(rows, extent.rows, fetch))
+        sizes = pages.fetched_sizes(Selection(rows, extent.rows, fetch))
         used.table = sum(read_units(size, request.get("ConsistentRead") is True) for size in sizes)
     reply = b'"Count":%d,"ScannedCount":%d' % (count, extent.rows)
     if last_text is not None:
@@ -104,14 +106,15 @@ def _passed(
     projection: Projection | None,
 ) -> tuple[int, bytes | None]:
     """Of a page's rows those that pass: how many, and unless only that is asked, their JSON."""
+    pages = table.pages
     only, test = _compiled(condition, nul_free=not table.may_hold_nul)
     if is_count:
         if test is not None:
-            return sum(test(ujson.loads(text)) for text in table.items(selection, None)), None
-        return (selection.length if only is None else table.count(selection, only)), None
+            return sum(test(ujson.loads(text)) for text in pages.items(selection, None)), None
+        return (selection.length if only is None else pages.count(selection, only)), None
     if test is None and projection is None:
-        return table.joined(selection, only)
-    found = [ujson.loads(text) for text in table.items(selection, only)]
+        return pages.joined(selection, only)
+    found = [ujson.loads(text) for text in pages.items(selection, only)]
     if test is not None:
         found = [item for item in found if test(item)]
     if projection is not None:

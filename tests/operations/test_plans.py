@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from alt.config import MAX_PAGE_BYTES
 from alt.errors import ApiError
 from alt.operations.plans import MAX_PLANS, Plans, shape_of
-from alt.storage.table import SHORT_PAGE_ROWS
+from alt.storage.page_reads import SHORT_PAGE_ROWS
 from alt.values.sizes import item_size
 from tests.operations.conftest import Service
 
