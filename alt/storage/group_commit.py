@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 import apsw
 
-from alt.errors import internal_server_error
+from alt.errors import ApiError, internal_server_error, resource_not_found
 from alt.storage.sqlite import BUSY_TIMEOUT_MS
 from alt.storage.statistics import Statistics
 
@@ -62,7 +62,7 @@ class GroupCommit:
         self._waiting: deque[Waiting] = deque()
         self._holders: deque[asyncio.Future[None]] = deque()
         self._busy = False  # a group is due, being applied, or being committed
-        self._broken = False
+        self._refusal: ApiError | None = None  # of every further write
         self._busy_retries = 0
         self._on_idle: list[Callable[[], None]] = []
 
@@ -70,8 +70,8 @@ class GroupCommit:
         """Queue `write`; the future has its result, or its error, once the group is durable."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        if self._broken:
-            future.set_exception(internal_server_error())
+        if self._refusal is not None:
+            future.set_exception(self._refusal)
             return future
         self._waiting.append((write, future))
         if not self._busy:
@@ -93,7 +93,9 @@ class GroupCommit:
     def hold(self) -> asyncio.Future[None]:
         """Resolves once no group is under way; none begins until `release`. Writes queue up meanwhile."""
         held: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        if self._busy:
+        if self._refusal is not None:
+            held.set_exception(self._refusal)
+        elif self._busy:
             self._holders.append(held)
         else:
             self._busy = True
@@ -123,7 +125,7 @@ class GroupCommit:
                 await asyncio.wait([running])
                 raise
         finally:
-            if held.done() and not held.cancelled():
+            if held.done() and not held.cancelled() and held.exception() is None:
                 self.release()
 
     def _run_alone(self, work: Callable[[], None]) -> None:
@@ -139,11 +141,15 @@ class GroupCommit:
 
     def break_off(self) -> None:
         """Take no further writes: the file lacks what is decided, until the next start gives it that."""
-        self._broken = True
+        self._refusal = internal_server_error()
         for _, future in self._waiting:
-            future.set_exception(internal_server_error())
+            future.set_exception(self._refusal)
         self._waiting.clear()
         self._next()
+
+    def close(self, *, is_gone: bool) -> None:
+        """Refuse whoever found the table before it was closed and comes only now; `is_gone`: there is none any more."""
+        self._refusal = resource_not_found() if is_gone else internal_server_error()
 
     def _begin(self) -> None:
         try:

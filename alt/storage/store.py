@@ -136,7 +136,7 @@ class Store:
         def finish() -> None:
             try:
                 if table is not None:
-                    table.close()
+                    table.close(is_gone=True)
                 self._unlink(file)
             except (OSError, apsw.Error) as error:
                 removed.set_exception(error)

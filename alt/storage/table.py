@@ -440,8 +440,9 @@ class Table:
         self.when_idle(drained.set)
         await drained.wait()
 
-    def close(self) -> None:
-        """Close the file; the last connection to close checkpoints it."""
+    def close(self, *, is_gone: bool = False) -> None:
+        """Close the file; the last connection to close checkpoints it. `is_gone`: the table is removed."""
+        self._commits.close(is_gone=is_gone)
         self._read.close()
         if self._writer is not self._reader:
             self._writer.close()

@@ -120,8 +120,12 @@ class Transactions:
         held: list[Table] = []
         try:
             for table in sorted(tables, key=lambda table: table.definition.id):
-                await table.hold()
-                held.append(table)
+                granted = table.hold()
+                try:
+                    await granted
+                finally:  # cancelled in the instant it is granted, it is held all the same
+                    if granted.done() and not granted.cancelled() and granted.exception() is None:
+                        held.append(table)
         except BaseException:
             for table in held:
                 table.release()
