@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from . import output
-from .data import data_dir_option, opened
+from .data import data_dir_option, opened_whole
 from .moments import parse_moment, show_moment
 from .progress import Report, progress_bar
 
@@ -35,7 +35,7 @@ def restore(table: str, moment: str, name: str | None, as_json: bool, data_dir: 
     from alt.operations.table_description import describe
 
     target = name or f"{table}-restored"
-    with opened(data_dir) as engine:
+    with opened_whole(data_dir) as engine:
         at = parse_moment(moment, engine.clock())
         definition = _wanted(engine, table, target, at)
         with progress_bar() as report:

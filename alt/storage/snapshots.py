@@ -46,6 +46,7 @@ RESTORED = ("dynamo_table",)
 LEFT = ("backup",)
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+REPLACED = ".replaced"  # ends the name of a snapshot that is giving way to another one
 CHUNK_BYTES = 4 * 1024 * 1024
 # What a server may still log in a table's old file after a load has looked at it, in changes and far more.
 LOG_MARGIN = 1_000_000
@@ -98,11 +99,13 @@ class Snapshots:
 
     def all(self) -> list[Snapshot]:
         """By name."""
+        self._put_back()
         summaries = sorted(self._folder.glob(f"*/{SUMMARY_FILE}"))
         return [self._read(path.parent) for path in summaries if NAME.fullmatch(path.parent.name)]
 
     def get(self, name: str) -> Snapshot:
         """Raises SnapshotError where there is none of this name."""
+        self._put_back()
         path = self._folder / name
         if NAME.fullmatch(name) is None or not (path / SUMMARY_FILE).exists():
             raise SnapshotError(f"no snapshot {name}: `alt snapshot ls` lists those there are")
@@ -110,14 +113,33 @@ class Snapshots:
 
     def remove(self, name: str) -> None:
         self.get(name)
-        shutil.rmtree(self._set_aside(name))
+        self._remove(self._folder / name, name)
 
-    def _set_aside(self, name: str) -> Path:
-        """Give a snapshot a name that nobody sees: it goes as a whole, though its files go one by one."""
+    def _remove(self, folder: Path, name: str) -> None:
+        """First under a name that nobody sees: it goes as a whole, though its files go one by one."""
         gone = self._folder / f".{name}.gone"
         shutil.rmtree(gone, ignore_errors=True)
-        (self._folder / name).rename(gone)
-        return gone
+        folder.rename(gone)
+        shutil.rmtree(gone)
+
+    def _take_place(self, part: Path, name: str) -> None:
+        """Make `part` the snapshot of this name. The one that had it is kept until then, see `_put_back`."""
+        replaced = self._folder / f".{name}{REPLACED}"
+        if (self._folder / name).exists():
+            (self._folder / name).rename(replaced)
+        part.rename(self._folder / name)
+        copies.sync_directory(self._folder)
+        if replaced.exists():
+            self._remove(replaced, name)
+
+    def _put_back(self) -> None:
+        """What a crash in the midst of `_take_place` left: one snapshot of the name."""
+        for replaced in self._folder.glob(f".*{REPLACED}"):
+            name = replaced.name[1 : -len(REPLACED)]
+            if (self._folder / name).exists():
+                self._remove(replaced, name)
+            else:
+                replaced.rename(self._folder / name)
 
     # Saving
 
@@ -127,6 +149,7 @@ class Snapshots:
             raise SnapshotError(
                 f"{name!r} is no name for a snapshot: up to 100 letters, digits, dots, dashes, underscores"
             )
+        self._put_back()
         if (self._folder / name).exists() and not replace:
             raise SnapshotError(f"snapshot {name} exists: --replace replaces it, or choose another name")
         part = self._folder / f".{name}{copies.PART}"
@@ -137,11 +160,7 @@ class Snapshots:
                 self._copy(moment, part, progress)
             self._complete(part, moment)
             snapshot = self._summarize(part, name, now, moment)
-            gone = self._set_aside(name) if (self._folder / name).exists() else None
-            part.rename(self._folder / name)
-            copies.sync_directory(self._folder)
-            if gone is not None:
-                shutil.rmtree(gone)
+            self._take_place(part, name)
         except BaseException:
             shutil.rmtree(part, ignore_errors=True)
             raise

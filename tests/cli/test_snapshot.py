@@ -203,6 +203,26 @@ def test_list_replace_remove(alt: Any, with_tables: Any, tmp_path: Path) -> None
     )
 
 
+@pytest.mark.parametrize("placed", [False, True])
+def test_a_replacement_cut_off_leaves_one_of_the_two(
+    alt: Any,
+    with_tables: Any,  # noqa: ARG001
+    tmp_path: Path,
+    placed: bool,
+) -> None:
+    """`placed`: whether the end of the process came after the new snapshot had its name."""
+    folder = tmp_path / "snapshots"
+    for saved in ("seed", "new"):
+        _saved(alt, tmp_path, saved)
+    (folder / "seed").rename(folder / ".seed.replaced")
+    (folder / "new").rename(folder / ("seed" if placed else ".seed.part"))
+    ((name, *_),) = alt("snapshot", "ls", "--data-dir", tmp_path).rows
+    assert name == "seed"
+    _loaded(alt, tmp_path, "seed")
+    _saved(alt, tmp_path, "seed", "--replace")
+    assert [path.name for path in folder.iterdir()] == ["seed"]
+
+
 @pytest.mark.parametrize("name", ["..", "a/b", ".hidden", "", "x" * 101])
 def test_names_that_are_none(alt: Any, with_tables: Any, tmp_path: Path, name: str) -> None:  # noqa: ARG001
     for command in ("save", "load", "rm"):
