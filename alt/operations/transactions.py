@@ -73,58 +73,48 @@ _REASON_CODES = {
 
 @dataclass(slots=True)
 class _Action:
-    """One action, prepared; `key` is the item of a Put, and `new` that as it is to be stored."""
+    """One action, as it comes to be known step by step.
+
+    Prepared: what its request says; `key` is the item of a Put. Located: its table and row, or why
+    its key fits no row there (`mismatch`). Evaluated: the `old` item, and the one to store in its
+    place as `item` and `new`, which stay None where it deletes or only checks.
+    """
 
     kind: str
     request: Request
     key: Item
     size: int
-    new: Stored | None = None
     condition: Condition | None = None
     update: Update | None = None
-
-
-@dataclass(slots=True)
-class _Target:
-    """An action on its table. `mismatch` is why its key fits no row there."""
-
-    action: _Action
-    table: Table
+    item: Item | None = None
+    new: Stored | None = None
+    table: Table = field(init=False)
     row: RowKey | None = None
     mismatch: ApiError | None = None
-
-
-@dataclass(slots=True)
-class _Write:
-    """What an action does to its row: `item` and `new` to put, or neither to delete or only check."""
-
-    target: _Target
-    old: Stored | None
-    item: Item = field(default_factory=dict)
-    new: Stored | None = None
+    old: Stored | None = None
 
 
 def transact_write_items(engine: Engine, request: Request, caller: Caller) -> bytes | asyncio.Future[bytes]:
     actions = [_prepare(each) for each in request["TransactItems"]]
     if sum(action.size for action in actions) > MAX_TRANSACTION_BYTES:
         raise validation("Aggregate size of all items in the transaction exceeds the limit of 4 MB")
-    targets = _targets(engine, actions)
-    _refuse_repeated_rows(targets)
-    for target in targets:
-        action, definition = target.action, target.table.definition
-        if target.mismatch is not None:
+    _locate(engine, actions)
+    _refuse_repeated_rows(actions)
+    for action in actions:
+        definition = action.table.definition
+        if action.mismatch is not None:
             check_key_not_empty(definition, action.key)
         if definition.indexes and action.kind == "Put":
-            _check_empty_index_keys(target)
+            _check_empty_index_keys(action)
         if action.condition is not None or action.update is not None:
-            refuse_reads(engine, target.table, action.condition, action.update)
+            refuse_reads(engine, action.table, action.condition, action.update)
     token = _token(engine, request)
     if token is not None and token.token in engine.store.transactions.tokens:
-        return _replayed(engine, request, caller, targets)
-    tables = list(dict.fromkeys(target.table for target in targets))
+        return _replayed(engine, request, caller, actions)
+    tables = list(dict.fromkeys([action.table for action in actions]))
 
     def work() -> bytes:
-        return _write(engine, request, caller, targets)
+        return _write(engine, request, caller, actions)
 
     return engine.store.transactions.write(tables, work, token)
 
@@ -136,48 +126,48 @@ def transact_get_items(engine: Engine, request: Request, caller: Caller) -> asyn
         normalize_item(get["Key"], older=True)
         projections.append(read_projection(get))
     actions = [_Action("Get", get, get["Key"], 0) for get in gets]
-    targets = _targets(engine, actions)
-    _refuse_repeated_rows(targets)
-    for target in targets:
-        if target.mismatch is not None:
-            check_key_not_empty(target.table.definition, target.action.key)
-    _raise_if_cancelled([target.mismatch for target in targets])
-    tables = list(dict.fromkeys(target.table for target in targets))
-    _admit(targets, lambda table: engine.meter.admit_read(caller, table))
+    _locate(engine, actions)
+    _refuse_repeated_rows(actions)
+    for action in actions:
+        if action.mismatch is not None:
+            check_key_not_empty(action.table.definition, action.key)
+    _raise_if_cancelled([action.mismatch for action in actions])
+    tables = list(dict.fromkeys([action.table for action in actions]))
+    _admit(actions, lambda table: engine.meter.admit_read(caller, table))
 
     def work() -> bytes:
-        responses, used = _read(targets, projections)
+        responses, used = _read(actions, projections)
         used.count(engine.meter.read, caller)
         return members(
-            Responses=b"[%b]" % b",".join(responses), ConsumedCapacity=used.shown(request, targets, READ)
+            Responses=b"[%b]" % b",".join(responses), ConsumedCapacity=used.shown(request, actions, READ)
         )
 
     return asyncio.ensure_future(engine.store.transactions.read(tables, work))
 
 
 def _read(
-    targets: Sequence[_Target], projections: Sequence[Projection | None]
+    actions: Sequence[_Action], projections: Sequence[Projection | None]
 ) -> tuple[list[bytes], _Consumptions]:
     responses = []
     used = _Consumptions()
-    for target, projection in zip(targets, projections, strict=True):
-        assert target.row is not None
-        size, item = target.table.get_sized(target.row) or (0, None)
-        used.add(target, Consumption(read_units(size, consistent=True)))
+    for action, projection in zip(actions, projections, strict=True):
+        assert action.row is not None
+        size, item = action.table.get_sized(action.row) or (0, None)
+        used.add(action, Consumption(read_units(size, consistent=True)))
         if item is not None and projection is not None:
             item = body(projection.apply(ujson.loads(item)))
         responses.append(EMPTY if item is None else b'{"Item":%b}' % item)
     return responses, used
 
 
-def _replayed(engine: Engine, request: Request, caller: Caller, targets: Sequence[_Target]) -> bytes:
+def _replayed(engine: Engine, request: Request, caller: Caller, actions: Sequence[_Action]) -> bytes:
     """What was done before is answered again, and costs the reading of its items."""
     used = _Consumptions()
-    for target in targets:
-        size, _ = (target.row and target.table.get_sized(target.row)) or (0, None)
-        used.add(target, Consumption(read_units(size, consistent=True)))
+    for action in actions:
+        size, _ = (action.row and action.table.get_sized(action.row)) or (0, None)
+        used.add(action, Consumption(read_units(size, consistent=True)))
     used.count(engine.meter.read, caller)
-    return members(ConsumedCapacity=used.shown(request, targets, READ))
+    return members(ConsumedCapacity=used.shown(request, actions, READ))
 
 
 # Capacity
@@ -189,29 +179,29 @@ class _Consumptions:
     def __init__(self) -> None:
         self._by_table: dict[Table, Consumption] = {}
 
-    def add(self, target: _Target, used: Consumption) -> None:
-        total = self._by_table.get(target.table)
+    def add(self, action: _Action, used: Consumption) -> None:
+        total = self._by_table.get(action.table)
         if total is None:
-            total = self._by_table[target.table] = Consumption()
+            total = self._by_table[action.table] = Consumption()
         total.add(used, TRANSACTION_FACTOR)
 
     def count(self, meter: Callable[[Caller, Table, Consumption], None], caller: Caller) -> None:
         for table, consumption in self._by_table.items():
             meter(caller, table, consumption)
 
-    def shown(self, request: Request, targets: Sequence[_Target], kind: str) -> str | None:
+    def shown(self, request: Request, actions: Sequence[_Action], kind: str) -> str | None:
         """The ConsumedCapacity that was asked for, each table under the name it was given."""
-        names = {target.table: target.action.request["TableName"] for target in targets}
+        names = {action.table: action.request["TableName"] for action in actions}
         used = [(names[table], used) for table, used in self._by_table.items()]
         return optional(consumed_capacities(request.get("ReturnConsumedCapacity"), used, kind))
 
 
-def _admit(targets: Sequence[_Target], admit: Callable[[Table], None]) -> None:
+def _admit(actions: Sequence[_Action], admit: Callable[[Table], None]) -> None:
     """Cancels a transaction for which a table has no capacity left."""
     problems: list[ApiError | None] = []
-    for target in targets:
+    for action in actions:
         try:
-            admit(target.table)
+            admit(action.table)
             problems.append(None)
         except ApiError as error:
             if error.type not in _REASON_CODES:
@@ -234,50 +224,51 @@ def _prepare(item: Request) -> _Action:
     size = normalize_item(key, older=True)
     if kind == "Put" and size > MAX_ITEM_BYTES:
         raise validation("Item size has exceeded the maximum allowed size")
-    new = Stored(size, dumps(key)) if kind == "Put" else None
+    action = _Action(kind, request, key, size)
+    if kind == "Put":
+        action.item, action.new = key, Stored(size, dumps(key))
     if _EXPRESSION_PARAMETERS.isdisjoint(request):
-        return _Action(kind, request, key, size, new)
+        return action
     placeholders = Placeholders(
         request.get("ExpressionAttributeNames"), request.get("ExpressionAttributeValues"), older=True
     )
-    update = placeholders.update(request["UpdateExpression"]) if kind == "Update" else None
-    condition = None
+    if kind == "Update":
+        action.update = placeholders.update(request["UpdateExpression"])
     if (text := request.get("ConditionExpression")) is not None:
-        condition = placeholders.condition("ConditionExpression", text)
+        action.condition = placeholders.condition("ConditionExpression", text)
     placeholders.finish()
-    return _Action(kind, request, key, size, new, condition, update)
+    return action
 
 
-def _targets(engine: Engine, actions: Sequence[_Action]) -> list[_Target]:
+def _locate(engine: Engine, actions: Sequence[_Action]) -> None:
     names = dict.fromkeys([action.request["TableName"] for action in actions])
     tables = {name: engine.table(name) for name in names}
-    targets = [_Target(action, tables[action.request["TableName"]]) for action in actions]
-    for target in targets:
-        locate: Callable[..., RowKey] = item_row if target.action.kind == "Put" else key_row
+    for action in actions:
+        action.table = tables[action.request["TableName"]]
+        locate: Callable[..., RowKey] = item_row if action.kind == "Put" else key_row
         try:
-            target.row = locate(target.table.definition, target.action.key)
+            action.row = locate(action.table.definition, action.key)
         except ApiError as error:
-            target.mismatch = error
-    return targets
+            action.mismatch = error
 
 
-def _refuse_repeated_rows(targets: Sequence[_Target]) -> None:
-    rows = [(target.table.definition.id, target.row) for target in targets if target.row is not None]
+def _refuse_repeated_rows(actions: Sequence[_Action]) -> None:
+    rows = [(action.table.definition.id, action.row) for action in actions if action.row is not None]
     if len(set(rows)) < len(rows):
         raise validation("Transaction request cannot include multiple operations on one item")
 
 
-def _check_empty_index_keys(target: _Target) -> None:
+def _check_empty_index_keys(action: _Action) -> None:
     """An empty index key fails the request; one of a wrong type cancels it."""
-    definition = target.table.definition
-    if too_large(definition, target.action.key, target.action.size):
+    definition = action.table.definition
+    if too_large(definition, action.key, action.size):
         raise validation("Item size has exceeded the maximum allowed size")
     try:
-        check_index_keys(definition, target.action.key)
+        check_index_keys(definition, action.key)
     except ApiError as error:
         if str(error.message).startswith("One or more parameter values are not valid."):
             raise
-        target.mismatch = target.mismatch or error
+        action.mismatch = action.mismatch or error
 
 
 # Tokens
@@ -308,124 +299,120 @@ def _token(engine: Engine, request: Request) -> Token | None:
 # Running
 
 
-def _evaluate(targets: Sequence[_Target]) -> list[_Write]:
+def _evaluate(actions: Sequence[_Action]) -> None:
     """What each action does, all of them on the items as they are before the transaction.
 
     Raises TransactionCanceledException if any cannot be done.
     """
-    writes: list[_Write] = []
     problems: list[ApiError | None] = []
-    for target in targets:
+    for action in actions:
         try:
-            writes.append(_evaluate_one(target))
+            _evaluate_one(action)
             problems.append(None)
         except ApiError as error:
             problems.append(error)
     _raise_if_cancelled(problems)
-    return writes
 
 
-def _evaluate_one(target: _Target) -> _Write:
-    if target.mismatch is not None or target.row is None:
-        raise target.mismatch or errors.internal_server_error()
-    action, table = target.action, target.table
-    check_update(table, action.update)
-    old = table.stored(target.row)
-    before: Item = {}
-    if old is not None and (action.condition is not None or action.update is not None):
-        before = ujson.loads(old.text)
-    if action.condition is not None and not action.condition.matches(before):
+def _evaluate_one(action: _Action) -> None:
+    if action.mismatch is not None or action.row is None:
+        raise action.mismatch or errors.internal_server_error()
+    table, condition, update = action.table, action.condition, action.update
+    old = action.old = table.stored(action.row)
+    if condition is None and update is None:
+        return
+    check_update(table, update)
+    before: Item = {} if old is None else ujson.loads(old.text)
+    if condition is not None and not condition.matches(before):
         wanted = action.request.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD"
         raise errors.condition_failed(old.text if wanted and old is not None else None)
-    if action.new is not None:
-        return _Write(target, old, action.key, action.new)
-    if action.kind != "Update":
-        return _Write(target, old)
-    after = apply_update(action.update, before, action.key)
+    if update is None:
+        return
+    after = apply_update(update, before, action.key)
     if after is None:
-        return _Write(target, old)
+        return
     size = item_size(after)
     if too_large(table.definition, after, size):
         raise update_too_large()
     check_updated_index_keys(table.definition, before, after)
-    return _Write(target, old, after, Stored(size, dumps(after)))
+    action.item, action.new = after, Stored(size, dumps(after))
 
 
-def _write(engine: Engine, request: Request, caller: Caller, targets: Sequence[_Target]) -> bytes:
+def _write(engine: Engine, request: Request, caller: Caller, actions: Sequence[_Action]) -> bytes:
     """The transaction itself, inside the transactions of its tables."""
     if not engine.meter.is_idle:
-        _admit(targets, lambda table: engine.meter.admit_write(caller, table))
+        _admit(actions, lambda table: engine.meter.admit_write(caller, table))
     used = _Consumptions()
     try:
-        writes = _evaluate(targets)
+        _evaluate(actions)
     except ApiError:  # what is cancelled has been prepared all the same
-        for target in targets:
-            old = None if target.row is None else target.table.stored(target.row)
-            used.add(target, Consumption(write_units(0 if old is None else old.size)))
+        for action in actions:
+            old = None if action.row is None else action.table.stored(action.row)
+            used.add(action, Consumption(write_units(0 if old is None else old.size)))
         used.count(engine.meter.write, caller)
         raise
-    _apply_all(writes, used)
+    _apply_all(actions, used)
     used.count(engine.meter.write, caller)
     if _REPORTS.isdisjoint(request):
         return EMPTY
-    metrics = _collection_metrics(targets) if request.get("ReturnItemCollectionMetrics") == "SIZE" else None
+    metrics = _collection_metrics(actions) if request.get("ReturnItemCollectionMetrics") == "SIZE" else None
     return members(
-        ConsumedCapacity=used.shown(request, targets, WRITE), ItemCollectionMetrics=optional(metrics or None)
+        ConsumedCapacity=used.shown(request, actions, WRITE), ItemCollectionMetrics=optional(metrics or None)
     )
 
 
-def _apply_all(writes: Sequence[_Write], used: _Consumptions) -> None:
-    if _are_plain_puts(writes):
+def _apply_all(actions: Sequence[_Action], used: _Consumptions) -> None:
+    if _are_plain_puts(actions):
         puts: list[tuple[RowKey, Stored, int | None]] = []
         units = 0.0
-        for write in writes:
-            row, new, old = write.target.row, write.new, write.old
+        for action in actions:
+            row, new, old = action.row, action.new, action.old
             if row is None or new is None:
                 continue
             old_size = None if old is None else old.size
             units += write_units(max(new.size, old_size or 0))
             if new != old:
                 puts.append((row, new, old_size))
-        writes[0].target.table.put_all(puts)
-        used.add(writes[0].target, Consumption(units))
+        actions[0].table.put_all(puts)
+        used.add(actions[0], Consumption(units))
         return
-    problems: list[ApiError | None] = [None] * len(writes)
-    for position, write in enumerate(writes):
+    problems: list[ApiError | None] = [None] * len(actions)
+    for position, action in enumerate(actions):
         try:
-            used.add(write.target, _apply(write))
+            used.add(action, _apply(action))
         except ApiError as error:  # an item collection grows too large
             problems[position] = error
             _raise_if_cancelled(problems)
 
 
-def _are_plain_puts(writes: Sequence[_Write]) -> bool:
+def _are_plain_puts(actions: Sequence[_Action]) -> bool:
     """Whether all there is to do is to store items, all in one table, which nothing else is to know of."""
-    table = writes[0].target.table
-    return table.is_plain and all(write.new is not None and write.target.table is table for write in writes)
+    table = actions[0].table
+    return table.is_plain and all(action.new is not None and action.table is table for action in actions)
 
 
-def _apply(write: _Write) -> Consumption:
+def _apply(action: _Action) -> Consumption:
     """A check costs what a write of its item would."""
-    target, old = write.target, write.old
-    assert target.row is not None
+    old, new = action.old, action.new
+    assert action.row is not None
     done = UNCHANGED if old is None else Written(old.size, ())
-    if write.new is not None:
-        if write.new != old:
-            done = target.table.put(target.row, write.item, write.new, old)
-    elif target.action.kind == "Delete" and old is not None:
-        done = target.table.delete(target.row, old)
-    return written(done, 0 if write.new is None else write.new.size)
+    if new is not None and action.item is not None:
+        if new != old:
+            done = action.table.put(action.row, action.item, new, old)
+    elif action.kind == "Delete" and old is not None:
+        done = action.table.delete(action.row, old)
+    return written(done, 0 if new is None else new.size)
 
 
-def _collection_metrics(targets: Sequence[_Target]) -> dict[str, list[dict[str, Any]]]:
+def _collection_metrics(actions: Sequence[_Action]) -> dict[str, list[dict[str, Any]]]:
     """By the tables' names as given, one for each collection that was written to."""
     found: dict[str, dict[Any, dict[str, Any]]] = {}
-    for target in targets:
-        if target.action.kind == "ConditionCheck" or target.row is None:
+    for action in actions:
+        if action.kind == "ConditionCheck" or action.row is None:
             continue
-        metrics = collection_metrics(target.table, target.row, target.action.key)
+        metrics = collection_metrics(action.table, action.row, action.key)
         if metrics is not None:
-            found.setdefault(target.action.request["TableName"], {})[target.row.pk] = metrics
+            found.setdefault(action.request["TableName"], {})[action.row.pk] = metrics
     return {name: list(collections.values()) for name, collections in found.items()}
 
 
