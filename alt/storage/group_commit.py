@@ -261,7 +261,9 @@ class GroupCommit:
                 holder.set_result(None)
                 return
         if self._waiting:
-            asyncio.get_running_loop().call_soon(self._begin)
+            # A turn later: the answers of the group that has ended are sent first.
+            loop = asyncio.get_running_loop()
+            loop.call_soon(loop.call_soon, self._begin)
             return
         self._busy = False
         waiting, self._on_idle = self._on_idle, []
