@@ -19,7 +19,7 @@ from alt.operations.caller import Caller
 from alt.operations.engine import Engine
 from alt.operations.index_keys import check_index_keys, too_large
 from alt.operations.items import collection_metrics, read_projection
-from alt.operations.keys import check_paths, key_row, schema_mismatch, valued_row
+from alt.operations.keys import check_paths, item_row, key_row, schema_mismatch
 from alt.operations.metering import Meter, written
 from alt.operations.parameters import check_expressions
 from alt.operations.reply import body, dumps, members, optional
@@ -265,9 +265,7 @@ def _check_write(write: Request) -> int:
 
 def _put_row(definition: TableDefinition, item: Item) -> RowKey:
     """A missing or wrong-typed key reads as a delete's would; an empty or long one as everywhere."""
-    hash_key, range_key = definition.hash_key, definition.range_key
-    pk = item.get(hash_key.name, {})
-    sk = {} if range_key is None else item.get(range_key.name, {})
-    if hash_key.type not in pk or (range_key is not None and range_key.type not in sk):
-        raise schema_mismatch()
-    return valued_row(definition, pk, sk)
+    for attribute in definition.key_attributes:
+        if attribute.type not in item.get(attribute.name, ()):
+            raise schema_mismatch()
+    return item_row(definition, item)

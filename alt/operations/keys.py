@@ -51,14 +51,6 @@ def item_row(definition: TableDefinition, item: Item) -> RowKey:
     return row_key(hash_column, range_value(range_key, sk))
 
 
-def valued_row(definition: TableDefinition, pk: AttributeValue, sk: AttributeValue) -> RowKey:
-    """The row of key values that are of their types; without a sort key, `sk` is nothing."""
-    hash_key, range_key = definition.hash_key, definition.range_key
-    if range_key is None:
-        return row_key(hash_value(hash_key, pk))
-    return row_key(hash_value(hash_key, pk), range_value(range_key, sk))
-
-
 def check_paths(
     definition: TableDefinition, request: Mapping[str, Any], *bound: Condition | Projection | Update | None
 ) -> None:

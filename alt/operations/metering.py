@@ -55,9 +55,7 @@ class Meter:
 
     def read(self, caller: Caller, table: Table, used: Consumption) -> None:
         """Count a request that read."""
-        self._add(caller.access_key, table.definition.name, "", READ_UNITS, used.table)
-        if used.local_indexes or used.global_indexes:
-            self._count_indexes(caller, table, used, READ_UNITS)
+        self._count(caller, table, used, READ_UNITS)
         if not self.is_idle:
             self._throttle.pay(caller, table.definition, used, READ)
 
@@ -68,19 +66,19 @@ class Meter:
 
     def count_write(self, caller: Caller, table: Table, used: Consumption) -> None:
         """Count what a request wrote and has paid for bit by bit."""
-        self._add(caller.access_key, table.definition.name, "", WRITE_UNITS, used.table)
-        if used.local_indexes or used.global_indexes:
-            self._count_indexes(caller, table, used, WRITE_UNITS)
+        self._count(caller, table, used, WRITE_UNITS)
 
     def pay_write(self, caller: Caller, table: Table, used: Consumption) -> None:
         """Take what was written from what may be written yet."""
         if not self.is_idle:
             self._throttle.pay(caller, table.definition, used, WRITE)
 
-    def _count_indexes(self, caller: Caller, table: Table, used: Consumption, kind: int) -> None:
+    def _count(self, caller: Caller, table: Table, used: Consumption, kind: int) -> None:
+        access_key, name = caller.access_key, table.definition.name
+        self._add(access_key, name, "", kind, used.table)
         for indexes in (used.local_indexes, used.global_indexes):
             for index, units in indexes.items():
-                self._add(caller.access_key, table.definition.name, index, kind, units)
+                self._add(access_key, name, index, kind, units)
 
     async def keep_storing(self) -> None:
         """Store what gathers, until cancelled. What remains is stored when the Store closes."""

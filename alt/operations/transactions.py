@@ -315,10 +315,12 @@ def _evaluate(actions: Sequence[_Action]) -> None:
 
 
 def _evaluate_one(action: _Action) -> None:
+    table, condition, update = action.table, action.condition, action.update
+    if action.row is not None:
+        action.old = table.stored(action.row)
     if action.mismatch is not None or action.row is None:
         raise action.mismatch or errors.internal_server_error()
-    table, condition, update = action.table, action.condition, action.update
-    old = action.old = table.stored(action.row)
+    old = action.old
     if condition is None and update is None:
         return
     check_update(table, update)
@@ -347,8 +349,7 @@ def _write(engine: Engine, request: Request, caller: Caller, actions: Sequence[_
         _evaluate(actions)
     except ApiError:  # what is cancelled has been prepared all the same
         for action in actions:
-            old = None if action.row is None else action.table.stored(action.row)
-            used.add(action, Consumption(write_units(0 if old is None else old.size)))
+            used.add(action, Consumption(write_units(0 if action.old is None else action.old.size)))
         used.count(engine.meter.write, caller)
         raise
     _apply_all(actions, used)

@@ -40,6 +40,11 @@ Waiting = tuple[Write, "asyncio.Future[Any]"]
 Outcome = tuple[Any, Exception | None]
 
 
+def is_granted(held: asyncio.Future[None]) -> bool:
+    """Whether what `hold` gave is held. Who is cancelled in the instant that it is granted holds it all the same."""
+    return held.done() and not held.cancelled() and held.exception() is None
+
+
 class GroupCommit:
     """The write side of one SQLite file.
 
@@ -125,7 +130,7 @@ class GroupCommit:
                 await asyncio.wait([running])
                 raise
         finally:
-            if held.done() and not held.cancelled() and held.exception() is None:
+            if is_granted(held):
                 self.release()
 
     def _run_alone(self, work: Callable[[], None]) -> None:

@@ -117,8 +117,6 @@ class PartitionRange(NamedTuple):
     @property
     def clause(self) -> str:
         """SQL from the table's name to the order of the rows."""
-        if self.low is None and self.high is None and self.start is None:
-            return _partition_clause(self.columns, len(self.prefix), None, None, self.descending, False)
         low, high = self._bounds
         return _partition_clause(
             self.columns,
@@ -132,10 +130,8 @@ class PartitionRange(NamedTuple):
     @property
     def values(self) -> Key:
         """What the clause binds."""
-        values = self.prefix
-        if self.low is None and self.high is None and self.start is None:
-            return values
         low, high = self._bounds
+        values = self.prefix
         if low is not None:
             values += (low[1],)
         if high is not None:

@@ -21,7 +21,7 @@ import apsw
 
 from alt.errors import internal_server_error
 from alt.storage.data_directory import UnusableDataError
-from alt.storage.group_commit import BUSY_RETRIES, BUSY_RETRY_SECONDS
+from alt.storage.group_commit import BUSY_RETRIES, BUSY_RETRY_SECONDS, is_granted
 from alt.storage.journal import Effect, Journal, Token
 from alt.storage.table import TOKEN_SECONDS, Table
 
@@ -123,8 +123,8 @@ class Transactions:
                 granted = table.hold()
                 try:
                     await granted
-                finally:  # cancelled in the instant it is granted, it is held all the same
-                    if granted.done() and not granted.cancelled() and granted.exception() is None:
+                finally:
+                    if is_granted(granted):
                         held.append(table)
         except BaseException:
             for table in held:

@@ -11,15 +11,12 @@ import apsw
 import pytest
 import ujson
 
-from alt.storage.definition import KeyAttribute, TableDefinition
 from alt.storage.indexes import Stored
 from alt.storage.rows import row_key
 from alt.storage.store import Store
 from alt.storage.table import Table
 from alt.values.sizes import item_size
-
-MUSIC = TableDefinition("Music", "music", 0.0, KeyAttribute("pk", "S"), None)
-FILMS = TableDefinition("Films", "films", 0.0, KeyAttribute("pk", "S"), None)
+from tests.storage.conftest import FIRST, two_tables
 
 
 def put(table: Table, value: str) -> None:
@@ -37,14 +34,8 @@ def run(directory: Path | None, test: Callable[[Store, Table, Table], Coroutine[
 
     async def on_store() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
-        store = Store(directory, "off")
-        tables = []
-        for definition in (MUSIC, FILMS):
-            assert store.create(definition)
-            table = store.table(definition.name)
-            assert table is not None
-            tables.append(table)
-        await test(store, tables[0], tables[1])
+        store, first, second = two_tables(directory)
+        await test(store, first, second)
         await store.close()
 
     asyncio.run(on_store())
@@ -109,7 +100,7 @@ def test_without_an_event_loop_every_read_sees_what_is_committed(tmp_path: Path)
 
     run(tmp_path, test)
     store = Store(tmp_path, "off")
-    table = store.table("Music")
+    table = store.table(FIRST.name)
     assert table is not None
     assert value(table) == "1"
     elsewhere = apsw.Connection(str(tmp_path / "tables" / table.file))

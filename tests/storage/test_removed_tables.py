@@ -8,35 +8,20 @@ from pathlib import Path
 import pytest
 
 from alt.errors import ApiError
-from alt.storage.definition import KeyAttribute, TableDefinition
 from alt.storage.indexes import Stored
 from alt.storage.rows import row_key
-from alt.storage.store import Store
 from alt.storage.table import Table
-
-FIRST = TableDefinition("First", "1", 0.0, KeyAttribute("pk", "S"), None)
-SECOND = TableDefinition("Second", "2", 0.0, KeyAttribute("pk", "S"), None)
+from tests.storage.conftest import SECOND, two_tables
 
 
 def put(table: Table) -> None:
     table.overwrite(row_key("a"), {"pk": {"S": "a"}}, Stored(3, '{"pk":{"S":"a"}}'))
 
 
-def opened(directory: Path | None) -> tuple[Store, Table, Table]:
-    store = Store(directory, "off")
-    tables = []
-    for definition in (FIRST, SECOND):
-        assert store.create(definition)
-        table = store.table(definition.name)
-        assert table is not None
-        tables.append(table)
-    return store, tables[0], tables[1]
-
-
 @pytest.mark.parametrize("in_memory", [False, True])
 def test_the_transaction_fails_and_the_other_table_goes_on(tmp_path: Path, in_memory: bool) -> None:
     async def run() -> None:
-        store, first, second = opened(None if in_memory else tmp_path)
+        store, first, second = two_tables(None if in_memory else tmp_path)
         await first.hold()
         waiting = store.transactions.write([first, second], lambda: [put(first), put(second)], None)
         await asyncio.sleep(0)
@@ -53,7 +38,7 @@ def test_the_transaction_fails_and_the_other_table_goes_on(tmp_path: Path, in_me
 
 def test_a_write_that_comes_too_late_is_told_so(tmp_path: Path) -> None:
     async def run() -> None:
-        store, _, second = opened(tmp_path)
+        store, _, second = two_tables(tmp_path)
         await store.remove(SECOND)
         for late in (second.submit(lambda: put(second)), second.hold()):
             with pytest.raises(ApiError, match="Requested resource not found"):
@@ -67,7 +52,7 @@ def test_a_write_that_comes_too_late_is_told_so(tmp_path: Path) -> None:
 
 def test_a_transaction_cancelled_as_it_is_granted_a_table_does_not_keep_it(tmp_path: Path) -> None:
     async def run() -> None:
-        store, first, second = opened(tmp_path)
+        store, first, second = two_tables(tmp_path)
         await first.hold()
         waiting = store.transactions.write([first, second], lambda: [put(first), put(second)], None)
         await asyncio.sleep(0)
