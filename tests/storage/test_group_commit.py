@@ -1,0 +1,72 @@
+"""How waiting writes are grouped, seen by which of them are durable together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from alt.storage.group_commit import MAX_GROUP_WRITES
+from alt.storage.indexes import Stored
+from alt.storage.rows import row_key
+from alt.storage.table import Table
+from tests.storage.conftest import two_tables
+
+
+def sizes_of_groups(path: Path | None, bursts: Callable[[Callable[[int], None]], None]) -> list[int]:
+    """What `bursts` submits through the function it is given, by the groups it was stored in."""
+
+    async def run() -> list[int]:
+        store, table, _ = two_tables(path)
+        groups: list[list[int]] = []
+        submitted = []
+
+        def write(number: int) -> None:
+            put(table, number)
+            # The counts are stored once a group, so all writes of a group see the same.
+            seen = table.statistics()[0]
+            if not groups or groups[-1][0] != seen:
+                groups.append([seen])
+            groups[-1].append(number)
+
+        def submit(count: int) -> None:
+            for _ in range(count):
+                submitted.append(table.submit(partial(write, len(submitted))))
+
+        bursts(submit)
+        for future in submitted:
+            await future
+        assert table.statistics()[0] == len(submitted)
+        await store.close()
+        assert [number for _, *group in groups for number in group] == list(range(len(submitted)))
+        return [len(group) - 1 for group in groups]
+
+    return asyncio.run(asyncio.wait_for(run(), 10))
+
+
+def put(table: Table, number: int) -> None:
+    text = f'{{"pk":{{"S":"{number}"}}}}'
+    table.overwrite(row_key(str(number)), {"pk": {"S": str(number)}}, Stored(3, text))
+
+
+@pytest.mark.parametrize("in_memory", [False, True])
+def test_what_arrives_together_is_one_group(tmp_path: Path, in_memory: bool) -> None:
+    assert sizes_of_groups(None if in_memory else tmp_path, lambda submit: submit(15)) == [15]
+
+
+def test_no_group_is_larger_than_the_limit(tmp_path: Path) -> None:
+    sizes = sizes_of_groups(tmp_path, lambda submit: submit(MAX_GROUP_WRITES + 3))
+    assert sizes == [MAX_GROUP_WRITES, 3]
+
+
+def test_many_writes_after_a_small_group_are_shared_out(tmp_path: Path) -> None:
+    def bursts(submit: Callable[[int], None]) -> None:
+        submit(1)
+        loop = asyncio.get_running_loop()
+        loop.call_soon(submit, 15)  # once the first has begun
+
+    sizes = sizes_of_groups(tmp_path, bursts)
+    assert sizes == [1, 8, 7]
