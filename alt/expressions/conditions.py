@@ -13,6 +13,7 @@ from typing import Any
 from alt.expressions import nodes
 from alt.expressions.nodes import And, Between, Comparison, Elements, Function, In, Not, Or, Path, Value
 from alt.expressions.paths import lookup
+from alt.expressions.rebinding import Rebind
 from alt.values.comparison import equal, order
 from alt.values.sizes import binary_size
 from alt.values.types import AttributeValue, Item
@@ -43,6 +44,11 @@ class Condition:
     def matches(self, item: Item) -> bool:
         """Whether the condition is true of an item; an absent item is `{}`."""
         return _HOLDS[self.node.__class__](self.node, item)
+
+    def rebound(self, rebind: Rebind) -> Callable[[Mapping[str, Value]], Condition]:
+        """What makes this condition of other values; keeps none of its own."""
+        paths, names = self._paths, self._names
+        return lambda values: Condition(rebind(values), paths, names)
 
     @property
     def attribute_names(self) -> frozenset[str]:

@@ -68,6 +68,11 @@ class Placeholders:
         self._parsed: list[Parsed[Any]] = []
         self._key_condition: KeyCondition | None = None
 
+    @property
+    def values(self) -> Mapping[str, Value]:
+        """The values that bound expressions hold."""
+        return {} if self._scope is None else self._scope.values
+
     def condition(self, kind: str, text: str) -> Condition:
         """`kind`: ConditionExpression or FilterExpression."""
         scope = self._scope or self._prepare()

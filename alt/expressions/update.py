@@ -35,12 +35,26 @@ from alt.values.types import AttributeValue, Item
 
 
 class Update:
-    """Bound `actions` in the order written; their paths are distinct (see `paths.check_distinct`)."""
+    """Bound `actions` in the order written; their paths are distinct (see `paths.check_distinct`).
 
-    __slots__ = ("actions",)
+    `attribute_names`: the top-level attributes written or removed, whole or in part.
+    `charge`: the bytes that UpdateItem holds against the item size limit, whatever the item.
+    Both come from the actions, unless they are known.
+    """
 
-    def __init__(self, actions: Sequence[Action]) -> None:
+    __slots__ = ("actions", "attribute_names", "charge")
+
+    def __init__(
+        self,
+        actions: Sequence[Action],
+        attribute_names: frozenset[str] | None = None,
+        charge: int | None = None,
+    ) -> None:
         self.actions = tuple(actions)
+        if attribute_names is None:
+            attribute_names = frozenset([str(action.path.elements[0]) for action in actions])
+        self.attribute_names = attribute_names
+        self.charge = statement_charge(self.actions) if charge is None else charge
 
     def apply(self, item: Item) -> Item:
         """The item as the update leaves it; an absent item is `{}`.
@@ -68,11 +82,6 @@ class Update:
         return tuple([action.path.elements for action in self.actions])
 
     @property
-    def attribute_names(self) -> frozenset[str]:
-        """The top-level attributes written or removed, whole or in part."""
-        return frozenset([str(action.path.elements[0]) for action in self.actions])
-
-    @property
     def nested_names(self) -> frozenset[str]:
         """Those written, removed or read with `.` or `[]`; an index key may not be among them."""
         return read_names(*self.actions, nested=True)
@@ -91,11 +100,6 @@ class Update:
             or (isinstance(action, Set) and any(isinstance(part, Path) for part in walk(action.value)))
             for action in self.actions
         )
-
-    @property
-    def charge(self) -> int:
-        """The bytes that UpdateItem holds against the item size limit, whatever the item."""
-        return statement_charge(self.actions)
 
 
 class _Changes:

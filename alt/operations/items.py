@@ -16,7 +16,7 @@ from alt import errors
 from alt.capacity import Consumption, consumed_capacity, read_units, write_units
 from alt.config import MAX_ITEM_BYTES
 from alt.errors import ApiError, validation
-from alt.expressions import Condition, Placeholders, Projection, Update, legacy
+from alt.expressions import Condition, Placeholders, Projection, Update, legacy, write_expressions
 from alt.operations.caller import Caller
 from alt.operations.engine import Engine
 from alt.operations.index_keys import check_index_keys, check_updated_index_keys, too_large
@@ -30,7 +30,7 @@ from alt.storage.rows import RowKey
 from alt.storage.table import UNCHANGED, Table, Written
 from alt.validation import is_deep
 from alt.values.attribute import normalize_item
-from alt.values.sizes import item_size
+from alt.values.sizes import item_size, resized
 from alt.values.types import Item
 
 Request = dict[str, Any]
@@ -179,7 +179,7 @@ def update_item(engine: Engine, request: Request, caller: Caller) -> asyncio.Fut
         size = 0
         done = UNCHANGED if old is None else Written(old.size, ())
         if after is not None:
-            size = item_size(after)
+            size = size_after(update, before, after, old)
             if too_large(table.definition, after, size):
                 raise update_too_large()
             check_updated_index_keys(table.definition, before, after)
@@ -217,6 +217,13 @@ def apply_update(update: Update | None, before: Item, key: Item) -> Item | None:
     return update.apply(before or key)
 
 
+def size_after(update: Update | None, before: Item, after: Item, old: Stored | None) -> int:
+    """Bytes of an item after an update of what was stored, which was `before`."""
+    if old is None or update is None:
+        return item_size(after)
+    return resized(old.size, before, after, update.attribute_names)
+
+
 def _check_return_values(request: Request, *, deep: bool = False) -> None:
     """`deep`: only of a request that is nested so deep that an older layer reads it, which looks here first."""
     if request.get("ReturnValues") not in _PUT_AND_DELETE_RETURN_VALUES and (not deep or is_deep(request)):
@@ -227,29 +234,17 @@ def _condition(request: Request) -> Condition | None:
     if _CONDITION_PARAMETERS.isdisjoint(request):
         return None
     expected = legacy.expected(request.get("Expected"), request.get("ConditionalOperator"))
-    placeholders = Placeholders(
-        request.get("ExpressionAttributeNames"), request.get("ExpressionAttributeValues")
-    )
-    text = request.get("ConditionExpression")
-    condition = expected if text is None else placeholders.condition("ConditionExpression", text)
-    placeholders.finish()
-    return condition
+    condition = write_expressions(request).condition
+    return expected if condition is None else condition
 
 
 def _update_and_condition(request: Request) -> tuple[Update | None, Condition | None]:
-    update: Update | None = None
+    attribute_updates: Update | None = None
     if request.get("AttributeUpdates") is not None:
-        update = legacy.attribute_updates(request["AttributeUpdates"])
-    condition = legacy.expected(request.get("Expected"), request.get("ConditionalOperator"))
-    placeholders = Placeholders(
-        request.get("ExpressionAttributeNames"), request.get("ExpressionAttributeValues")
-    )
-    if (text := request.get("UpdateExpression")) is not None:
-        update = placeholders.update(text)
-    if (text := request.get("ConditionExpression")) is not None:
-        condition = placeholders.condition("ConditionExpression", text)
-    placeholders.finish()
-    return update, condition
+        attribute_updates = legacy.attribute_updates(request["AttributeUpdates"])
+    expected = legacy.expected(request.get("Expected"), request.get("ConditionalOperator"))
+    update, condition = write_expressions(request, updates=True)
+    return update or attribute_updates, condition or expected
 
 
 class _Write:

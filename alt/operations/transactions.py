@@ -28,7 +28,7 @@ from alt.capacity import (
 )
 from alt.config import MAX_ITEM_BYTES
 from alt.errors import ApiError, validation
-from alt.expressions import Condition, Placeholders, Projection, Update
+from alt.expressions import Condition, Projection, Update, write_expressions
 from alt.operations.caller import Caller
 from alt.operations.engine import Engine
 from alt.operations.index_keys import check_index_keys, check_updated_index_keys, too_large
@@ -37,6 +37,7 @@ from alt.operations.items import (
     check_update,
     collection_metrics,
     read_projection,
+    size_after,
     update_too_large,
 )
 from alt.operations.keys import check_key_not_empty, item_row, key_row
@@ -48,7 +49,6 @@ from alt.storage.journal import Token
 from alt.storage.rows import RowKey
 from alt.storage.table import TOKEN_SECONDS, UNCHANGED, Table, Written
 from alt.values.attribute import normalize_item
-from alt.values.sizes import item_size
 from alt.values.types import Item
 
 Request = dict[str, Any]
@@ -229,14 +229,7 @@ def _prepare(item: Request) -> _Action:
         action.item, action.new = key, Stored(size, dumps(key))
     if _EXPRESSION_PARAMETERS.isdisjoint(request):
         return action
-    placeholders = Placeholders(
-        request.get("ExpressionAttributeNames"), request.get("ExpressionAttributeValues"), older=True
-    )
-    if kind == "Update":
-        action.update = placeholders.update(request["UpdateExpression"])
-    if (text := request.get("ConditionExpression")) is not None:
-        action.condition = placeholders.condition("ConditionExpression", text)
-    placeholders.finish()
+    action.update, action.condition = write_expressions(request, updates=kind == "Update", older=True)
     return action
 
 
@@ -333,7 +326,7 @@ def _evaluate_one(action: _Action) -> None:
     after = apply_update(update, before, action.key)
     if after is None:
         return
-    size = item_size(after)
+    size = size_after(update, before, after, old)
     if too_large(table.definition, after, size):
         raise update_too_large()
     check_updated_index_keys(table.definition, before, after)

@@ -7,6 +7,8 @@ computes the same figures while it checks a value from a request.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from alt.values import numbers
 from alt.values.types import AttributeValue, Item
 
@@ -21,6 +23,17 @@ def item_size(item: Item) -> int:
     for name, value in item.items():
         size += len(name) if name.isascii() else len(name.encode())
         size += value_size(value)
+    return size
+
+
+def resized(size: int, before: Item, after: Item, changed: Iterable[str]) -> int:
+    """Bytes of a canonical item that had `size` before attributes of these names were changed."""
+    for name in changed:
+        old, new = before.get(name), after.get(name)
+        if old is not None:
+            size -= text_size(name) + value_size(old)
+        if new is not None:
+            size += text_size(name) + value_size(new)
     return size
 
 

@@ -13,6 +13,7 @@ from alt.errors import ApiError
 from alt.expressions import Placeholders
 from alt.expressions.paths import check_distinct, lookup
 from alt.expressions.problems import Problem
+from alt.values.sizes import item_size, resized
 
 Bound = Callable[..., Any]
 
@@ -77,6 +78,14 @@ def test_what_was_set_is_read_back(item: Any, path: Any, value: Any) -> None:
     # Nothing else has changed: without it, both are alike.
     remove = update(f"REMOVE {text_of(path)}")
     assert remove.apply(after) == remove.apply(item)
+
+
+@given(item=items, path=paths, value=values)
+def test_the_size_follows_from_what_was_changed(item: Any, path: Any, value: Any) -> None:
+    for made in (update(f"SET {text_of(path)} = :v", value), update(f"REMOVE {text_of(path)}")):
+        after = result(made, item)
+        if not isinstance(after, str):
+            assert resized(item_size(item), item, after, made.attribute_names) == item_size(after)
 
 
 @given(item=items, path=paths)

@@ -1,0 +1,77 @@
+"""Binding once for many requests: programs send the same expressions and names, and only other values.
+
+Values of the same types pass the same checks, but for those that look at the values
+themselves, of BETWEEN and attribute_type; these expressions are bound each time.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import cache
+from operator import itemgetter
+from typing import Any
+
+from alt.expressions.nodes import Between, Function, Node, Value, walk
+
+# A bound tree, or a tuple of them, of the values of a request by their placeholders.
+Rebind = Callable[[Mapping[str, Value]], Any]
+
+# Larger trees are rare, and would take deep stacks.
+MAX_NODES = 64
+
+
+def rebinder(bound: Any, values: Mapping[str, Value]) -> Rebind | None:
+    """How to make `bound`, which holds `values`, of other values of the same types; keeps none of these.
+
+    None where the values themselves were checked, and for large trees.
+    """
+    trees = bound if isinstance(bound, tuple) else (bound,)
+    nodes = [node for tree in trees for node in walk(tree)]
+    if len(nodes) > MAX_NODES or any(map(_looks_at_values, nodes)):
+        return None
+    return _rebinder(bound, {id(value): name for name, value in values.items()}) or _constant(bound)
+
+
+def uses(bound: Any, values: Mapping[str, Value]) -> list[str]:
+    """The placeholders of the values in a bound tree or a tuple of them, each as often as it is there."""
+    names = {id(value): name for name, value in values.items()}
+    trees = bound if isinstance(bound, tuple) else (bound,)
+    return [names[id(node)] for tree in trees for node in walk(tree) if isinstance(node, Value)]
+
+
+def _looks_at_values(node: Node) -> bool:
+    return isinstance(node, Between) or (isinstance(node, Function) and node.name == "attribute_type")
+
+
+def _rebinder(part: Any, names: Mapping[int, str]) -> Rebind | None:
+    """None for what holds no value."""
+    kind = part.__class__
+    if kind is Value:
+        return itemgetter(names[id(part)])
+    make: Callable[..., Any]
+    if kind is tuple:
+        make, inner = _tuple, part
+    elif isinstance(part, Node):
+        make, inner = kind, [getattr(part, name) for name in _parameters(kind)]
+    else:
+        return None
+    found = [_rebinder(each, names) for each in inner]
+    if not any(found):
+        return None
+    parts = [rebind or _constant(each) for rebind, each in zip(found, inner, strict=True)]
+    return lambda values: make(*[rebind(values) for rebind in parts])
+
+
+def _constant(part: Any) -> Rebind:
+    return lambda _values: part
+
+
+def _tuple(*parts: Any) -> tuple[Any, ...]:
+    return parts
+
+
+@cache
+def _parameters(kind: type[Node]) -> tuple[str, ...]:
+    """What a class of nodes is made of, in the order its constructor takes it."""
+    return tuple(inspect.signature(kind).parameters)

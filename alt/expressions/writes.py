@@ -1,0 +1,125 @@
+"""The UpdateExpression and ConditionExpression of a write, with all that their placeholders stand for.
+
+Programs send the same expressions and names over and over, with other values of the same types. What
+these come to is kept but for the values, which are looked at anew. Nothing is refused here: where a
+request is unusual it is read by `Placeholders`, as a first one is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, NamedTuple
+
+from alt.errors import ApiError
+from alt.expressions.conditions import Condition
+from alt.expressions.nodes import Value
+from alt.expressions.placeholders import Placeholders
+from alt.expressions.rebinding import rebinder, uses
+from alt.expressions.update import Update
+from alt.values.attribute import normalize
+from alt.values.types import AttributeValue
+
+MAX_KEPT = 1_024
+# Of one request, names, values and their placeholders together; far below what a request may have of each.
+MAX_KEPT_BYTES = 8_192
+
+Values = Mapping[str, Value]
+
+
+class WriteExpressions(NamedTuple):
+    update: Update | None
+    condition: Condition | None
+
+
+class _Kept(NamedTuple):
+    """What makes the expressions of one shape, for given values of its types."""
+
+    update: Callable[[Values], Update | None]
+    condition: Callable[[Values], Condition | None]
+
+
+_kept: dict[Hashable, _Kept] = {}
+
+
+def write_expressions(
+    request: Mapping[str, Any], *, updates: bool = False, older: bool = False
+) -> WriteExpressions:
+    """The bound expressions of a request or of one action; `updates`: it may have an UpdateExpression.
+
+    The values become canonical in place. Raises what `Placeholders` does, whose `older` see.
+    """
+    names = request.get("ExpressionAttributeNames")
+    given = request.get("ExpressionAttributeValues")
+    update_text = request.get("UpdateExpression") if updates else None
+    condition_text = request.get("ConditionExpression")
+    values = _read(given)
+    shape: Hashable = None
+    if values is not None:
+        shape = (
+            update_text,
+            condition_text,
+            None if names is None else tuple(names.items()),
+            None if given is None else tuple([(name, value.type) for name, value in values.items()]),
+        )
+        kept = _kept.get(shape)
+        if kept is not None:
+            return WriteExpressions(kept.update(values), kept.condition(values))
+    placeholders = Placeholders(names, given, older)
+    update = None if update_text is None else placeholders.update(update_text)
+    condition = None
+    if condition_text is not None:
+        condition = placeholders.condition("ConditionExpression", condition_text)
+    placeholders.finish()
+    if values is not None:
+        _keep(shape, update, condition, placeholders.values)
+    return WriteExpressions(update, condition)
+
+
+def _read(given: Mapping[str, AttributeValue] | None) -> Values | None:
+    """The values, canonical; None where they are to be looked at closely."""
+    values = {}
+    size = 0
+    try:
+        for name, value in (given or {}).items():
+            bytes_of_value = normalize(value)
+            values[name] = Value(value, bytes_of_value)
+            size += bytes_of_value
+    except ApiError:
+        return None
+    return values if size <= MAX_KEPT_BYTES else None
+
+
+def _keep(shape: Hashable, update: Update | None, condition: Condition | None, values: Values) -> None:
+    update_again = _update_rebinder(update, values)
+    condition_again = _condition_rebinder(condition, values)
+    if update_again is None or condition_again is None or len(repr(shape)) > MAX_KEPT_BYTES:
+        return
+    if len(_kept) >= MAX_KEPT:
+        _kept.clear()
+    _kept[shape] = _Kept(update_again, condition_again)
+
+
+def _update_rebinder(update: Update | None, values: Values) -> Callable[[Values], Update | None] | None:
+    if update is None:
+        return lambda _values: None
+    rebind = rebinder(update.actions, values)
+    if rebind is None:
+        return None
+    names, used = update.attribute_names, uses(update.actions, values)
+    fixed_charge = update.charge - sum([values[name].size for name in used])
+
+    def again(others: Values) -> Update:
+        return Update(rebind(others), names, fixed_charge + sum([others[name].size for name in used]))
+
+    return again
+
+
+def _condition_rebinder(
+    condition: Condition | None, values: Values
+) -> Callable[[Values], Condition | None] | None:
+    if condition is None:
+        return lambda _values: None
+    rebind = rebinder(condition.node, values)
+    if rebind is None:
+        return None
+    return condition.rebound(rebind)
