@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from typing import Any
 
 import ujson
@@ -16,6 +15,7 @@ from alt.http.protocol import Answer, Request
 from alt.operations import OPERATIONS, Operation
 from alt.operations.caller import Caller
 from alt.operations.engine import Engine
+from alt.validation import Checker
 
 _SERVICES = {b"DynamoDB_20120810": "dynamodb", b"DynamoDBStreams_20120810": "dynamodbstreams"}
 _CONTENT_TYPES = (b"application/x-amz-json-1.0", b"application/json")
@@ -31,7 +31,7 @@ class Dispatcher:
         self._engine = engine
         self._address = address
         # Raw X-Amz-Target values, filled as they are first used.
-        self._targets: dict[bytes, tuple[Callable[[Any], None], Operation]] = {}
+        self._targets: dict[bytes, tuple[Checker, Operation]] = {}
 
     def answer(self, request: Request) -> Answer:
         if request.method != b"POST":
@@ -46,12 +46,7 @@ class Dispatcher:
                 request, _UNKNOWN_OPERATION_XML, status=404, content_type=b"application/xml; charset=utf-8"
             )
         try:
-            check, operation = self._target(headers.get(b"x-amz-target", b""))
-            parameters = _parse(request.body)
-            check(parameters)
-            reply = operation(
-                self._engine, parameters, Caller(headers.get(b"authorization"), headers.get(b"host"))
-            )
+            reply = self._begin(request)
         except ApiError as error:
             return self._render_error(request, error)
         except Exception:
@@ -70,7 +65,23 @@ class Dispatcher:
         """The answer to what is not a readable request; the connection closes after it."""
         return response.render(reason.encode() + b"\n", status=status, content_type=response.TEXT, close=True)
 
-    def _target(self, target: bytes) -> tuple[Callable[[Any], None], Operation]:
+    def _begin(self, request: Request) -> bytes | asyncio.Future[bytes]:
+        headers = request.headers
+        check, operation = self._target(headers.get(b"x-amz-target", b""))
+        caller = Caller(headers.get(b"authorization"), headers.get(b"host"))
+        parameters = _parse(request.body)
+        if check.conforms_but_items is not None and check.conforms_but_items(parameters):
+            try:
+                return operation(self._engine, parameters, caller)
+            except Exception:
+                # An ill-formed item comes before whatever the operation found.
+                parameters = _parse(request.body)
+                if check.conforms(parameters):
+                    raise
+        check(parameters)
+        return operation(self._engine, parameters, caller)
+
+    def _target(self, target: bytes) -> tuple[Checker, Operation]:
         found = self._targets.get(target)
         if found is None:
             prefix, _, name = target.partition(b".")

@@ -10,9 +10,6 @@ by `serialization`, then by `constraints`, to say what is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeAlias
-
 from alt import errors
 from alt.validation import conform, constraints, serialization, shapes, strict
 from alt.validation.constraints import is_deep
@@ -21,9 +18,29 @@ from alt.validation.text import has_lone_surrogate
 
 __all__ = ["Checker", "check", "checker", "has_lone_surrogate", "is_deep", "operations"]
 
-# Takes a parsed request. Raises ApiError, or leaves the request as the operations want it:
-# no null members, whole numbers for integers, booleans for booleans.
-Checker: TypeAlias = Callable[[object], None]
+
+class Checker:
+    """What the requests of one operation must be."""
+
+    def __init__(self, operation: str, shape: shapes.Shape) -> None:
+        self._operation = operation
+        self._shape = shape
+        self.conforms = conform.test_of(shape, but_items=False)
+        # Where a request has items to be put: the same but for these, which the operation reads first of all.
+        self.conforms_but_items: conform.Test | None = None
+        if conform.has_items(shape):
+            self.conforms_but_items = conform.test_of(shape, but_items=True)
+
+    def __call__(self, request: object) -> None:
+        """Takes a parsed request. Raises ApiError, or leaves the request as the operations want it:
+        no null members, whole numbers for integers, booleans for booleans.
+        """
+        if self.conforms(request):
+            return
+        if self._operation == "SearchVectors":
+            strict.check(self._shape, request)
+        constraints.check(self._operation, self._shape, serialization.read(self._shape, request))
+
 
 _checkers: dict[tuple[str, str], Checker] = {}
 
@@ -38,7 +55,7 @@ def checker(service: str, operation: str) -> Checker | None:
         shape = shapes.request_shape(service, operation)
         if shape is None:
             return None
-        found = _checkers[service, operation] = _compile(operation, shape)
+        found = _checkers[service, operation] = Checker(operation, shape)
     return found
 
 
@@ -48,16 +65,3 @@ def check(service: str, operation: str, request: object) -> None:
     if found is None:
         raise errors.unknown_operation()
     found(request)
-
-
-def _compile(operation: str, shape: shapes.Shape) -> Checker:
-    conforms = conform.test_of(shape)
-
-    def check_request(request: object) -> None:
-        if conforms(request):
-            return
-        if operation == "SearchVectors":
-            strict.check(shape, request)
-        constraints.check(operation, shape, serialization.read(shape, request))
-
-    return check_request

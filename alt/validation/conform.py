@@ -3,6 +3,9 @@
 Nearly every request passes, so this is all that most requests cost. A no is not yet an error: it also
 stands for whatever is merely unusual (a null member, a number with a fraction, a value of several
 types, deep nesting). The walks that word errors have the last word.
+
+Items to be put are the largest part of a request, and `normalize_item` reads all of them anyway. Where
+that is sure to come next, a test can leave it to find out which are ill-formed.
 """
 
 from __future__ import annotations
@@ -19,18 +22,31 @@ Test = Callable[[Any], bool]
 
 _TEXT = frozenset((str,))
 
+ITEMS = (
+    "PutItemInputAttributeMap"  # the model's name of what PutItem, BatchWriteItem and TransactWriteItems put
+)
+
 # Attribute values in more lists and maps than this are left to the walk that does not recurse.
 _LEVELS = 32
 
 
-def test_of(shape: Shape) -> Test:
-    """A test that is true only of values that are well-formed and keep every constraint."""
+def has_items(shape: Shape) -> bool:
+    """Whether there are items to be put anywhere in a shape."""
+    inner = [*shape.members.values(), *([] if shape.element is None else [shape.element])]
+    return shape.name == ITEMS or any(map(has_items, inner))
+
+
+def test_of(shape: Shape, *, but_items: bool) -> Test:
+    """A test that is true only of values that are well-formed and keep every constraint.
+
+    `but_items`: the items to be put may be any objects.
+    """
     if shape.kind == "structure":
-        return _structure_test(shape)
+        return _structure_test(shape, but_items)
     if shape.kind == "list":
-        return _list_test(shape)
+        return _list_test(shape, but_items)
     if shape.kind == "map":
-        return _map_test(shape)
+        return _is_object if but_items and shape.name == ITEMS else _map_test(shape, but_items)
     if shape.kind in ("integer", "long"):
         return _number_test(shape.limits)
     if shape.kind in ("double", "timestamp"):
@@ -40,8 +56,8 @@ def test_of(shape: Shape) -> Test:
     return {"boolean": _is_flag, "blob": _is_blob, "attribute": _is_attribute}[shape.kind]
 
 
-def _structure_test(shape: Shape) -> Test:
-    tests = {name: test_of(member) for name, member in shape.members.items()}
+def _structure_test(shape: Shape, but_items: bool) -> Test:
+    tests = {name: test_of(member, but_items=but_items) for name, member in shape.members.items()}
     find = tests.get
     required = shape.required
 
@@ -60,9 +76,9 @@ def _structure_test(shape: Shape) -> Test:
     return conforms
 
 
-def _list_test(shape: Shape) -> Test:
+def _list_test(shape: Shape, but_items: bool) -> Test:
     assert shape.element is not None
-    test = test_of(shape.element)
+    test = test_of(shape.element, but_items=but_items)
     holds = shape.limits.size_test()
 
     def conforms(value: Any) -> bool:
@@ -71,11 +87,11 @@ def _list_test(shape: Shape) -> Test:
     return conforms
 
 
-def _map_test(shape: Shape) -> Test:
+def _map_test(shape: Shape, but_items: bool) -> Test:
     assert shape.element is not None
     if shape.element.kind == "attribute" and not shape.limits and not shape.key_limits:
         return _is_attribute_map
-    test = test_of(shape.element)
+    test = test_of(shape.element, but_items=but_items)
     holds = shape.limits.size_test()
     key_test = shape.key_limits.text_test() if shape.key_limits else _is_text
 
@@ -94,6 +110,10 @@ def _number_test(limits: Limits) -> Test:
     if not limits:
         return _is_number
     return lambda value: _is_number(value) and not limits.breaches(value)
+
+
+def _is_object(value: Any) -> bool:
+    return type(value) is dict
 
 
 def _is_text(value: Any) -> bool:

@@ -11,8 +11,8 @@ that BatchWriteItem, Scan and the transactions use. The order of checks is
 recorded: an empty attribute name of the item first, then values in document
 order (too deep, not a number, ...), then what is wrong with keys of nested maps.
 
-The JSON types of members are the request walker's business and are taken as
-checked: S and N hold strings, L a list, and so on.
+A value that is ill-formed (S and N hold strings, L a list, and so on) is refused,
+too, with an error of whatever kind: to word it is the request walker's business.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def _entries(entries: Item, level: int, older: bool, wrong_names: list[str]) -> 
                 size += DOCUMENT_BYTES + ELEMENT_BYTES * len(content)
                 size += _entries(content, level + 1, older, wrong_names)
                 continue
-            elif value.get("BOOL") is not None:
+            elif (content := value.get("BOOL")) is True or content is False:
                 size += FLAG_BYTES
                 continue
         size += _value(value, level, older, wrong_names)
@@ -143,6 +143,7 @@ def _value(value: AttributeValue, level: int, older: bool, wrong_names: list[str
         size = _entries(content, level + 1, older, wrong_names)
         return DOCUMENT_BYTES + ELEMENT_BYTES * len(content) + size
     if kind == "L":
+        _check_list(content)
         size = DOCUMENT_BYTES + ELEMENT_BYTES * len(content)
         for element in content:
             size += _value(element, level + 1, older, wrong_names)
@@ -171,7 +172,15 @@ def _only_type(value: AttributeValue | None, level: int, older: bool, wrong_name
     return kinds[0]
 
 
-def _flag(_value: AttributeValue, _content: bool, _older: bool) -> int:
+def _check_list(content: object) -> None:
+    """Texts and objects can be iterated over, too."""
+    if type(content) is not list:
+        raise TypeError("not a list")
+
+
+def _flag(_value: AttributeValue, content: bool, _older: bool) -> int:
+    if content is not True and content is not False:
+        raise TypeError("not a boolean")
     return FLAG_BYTES
 
 
@@ -181,13 +190,12 @@ def _null(_value: AttributeValue, content: bool, _older: bool) -> int:
     return FLAG_BYTES
 
 
-def _binary(value: AttributeValue, text: str, _older: bool) -> int:
-    raw = _bytes(text)
-    value["B"] = _canonical_base64(text)
-    return len(raw)
+def _binary(_value: AttributeValue, text: str, _older: bool) -> int:
+    return len(_bytes(text))
 
 
 def _string_set(_value: AttributeValue, members: list[str], older: bool) -> int:
+    _check_list(members)
     if not members:
         raise invalid_parameters("An string set  may not be empty")
     if None in members:
@@ -200,6 +208,7 @@ def _string_set(_value: AttributeValue, members: list[str], older: bool) -> int:
 
 
 def _number_set(value: AttributeValue, members: list[str], older: bool) -> int:
+    _check_list(members)
     if not members:
         raise invalid_parameters("An number set  may not be empty")
     read = [numbers.canonical(member or "", older) for member in members]
@@ -213,6 +222,7 @@ def _number_set(value: AttributeValue, members: list[str], older: bool) -> int:
 
 
 def _binary_set(value: AttributeValue, members: list[str], older: bool) -> int:
+    _check_list(members)
     if not members:
         raise invalid_parameters("Binary sets should not be empty")
     if None in members:
@@ -254,7 +264,11 @@ def _until_repeat_sorted(members: Sequence[Any]) -> list[Any]:
 def _bytes(text: str) -> bytes:
     try:
         if len(text) % 4 == 0 and not text.endswith("==="):
-            return a2b_base64(text, strict_mode=True)
+            raw = a2b_base64(text, strict_mode=True)
+            if not text.endswith("=") or text.endswith(
+                _base64(raw[len(raw) // 3 * 3 :])
+            ):  # else there are stray bits
+                return raw
     except ValueError:
         pass
     raise serialization("The value can not be converted to a Blob: Invalid Base64")
@@ -262,13 +276,6 @@ def _bytes(text: str) -> bytes:
 
 def _base64(raw: bytes) -> str:
     return b2a_base64(raw, newline=False).decode()
-
-
-def _canonical_base64(text: str) -> str:
-    """Valid base64 with the unused bits of its last character cleared."""
-    if not text.endswith("="):
-        return text
-    return text[:-4] + _base64(a2b_base64(text[-4:]))
 
 
 _LEAVES: dict[str, Callable[[AttributeValue, Any, bool], int]] = {

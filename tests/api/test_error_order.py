@@ -508,3 +508,43 @@ def test_clauses_of_a_key_condition_are_read_in_their_order(
     assert kind == "ValidationException"
     assert answer.startswith("Invalid KeyConditionExpression: ")
     assert answer.endswith(message)
+
+
+def puts(operation: str, table: str, items: list[Any]) -> Request:
+    """A request of the operation that puts the items."""
+    if operation == "put_item":
+        (item,) = items
+        return {"TableName": table, "Item": item}
+    if operation == "batch_write_item":
+        return {"RequestItems": {table: [{"PutRequest": {"Item": item}} for item in items]}}
+    return {"TransactItems": [{"Put": {"TableName": table, "Item": item}} for item in items]}
+
+
+ILL_FORMED = {"pk": {"S": "second"}, "a": {"L": [{"S": 5}]}}
+TO_STRING = "NUMBER_VALUE cannot be converted to String"
+
+
+@pytest.mark.parametrize(
+    ("operation", "others"),
+    [
+        ("put_item", []),
+        ("batch_write_item", [{"pk": {"S": "first"}, "a": {"N": "abc"}}]),
+        ("batch_write_item", [{"no": {"S": "key"}}]),
+        ("transact_write_items", [{"pk": {"S": "first"}, "a": {"N": "abc"}}]),
+        ("transact_write_items", [{"pk": {"S": "second"}}]),
+    ],
+)
+@pytest.mark.parametrize("exists", [False, True])
+def test_an_ill_formed_item_comes_before_all_that_is_wrong_with_values(
+    dynamodb: Any, table: str, refusal: Refusal, operation: str, others: list[Any], exists: bool
+) -> None:
+    request = puts(operation, table if exists else "no-such-table", [*others, ILL_FORMED])
+    assert refusal(getattr(dynamodb, operation), **request) == ("SerializationException", TO_STRING)
+
+
+@pytest.mark.parametrize("operation", ["put_item", "batch_write_item", "transact_write_items"])
+def test_what_can_be_converted_is_put(dynamodb: Any, table: str, pk: str, operation: str) -> None:
+    item = {"pk": {"S": pk}, "flag": {"BOOL": "true"}, "list": {"L": [{"BOOL": "false"}]}}
+    getattr(dynamodb, operation)(**puts(operation, table, [item]))
+    stored = dynamodb.get_item(TableName=table, Key={"pk": {"S": pk}})["Item"]
+    assert stored == {"pk": {"S": pk}, "flag": {"BOOL": True}, "list": {"L": [{"BOOL": False}]}}

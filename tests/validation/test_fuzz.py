@@ -119,7 +119,7 @@ def test_what_the_quick_test_accepts_the_walks_leave_as_it_is(
 ) -> None:
     shape = shape_of(service, operation)
     request = data.draw(well_typed(shape))
-    if not conform.test_of(shape)(request):
+    if not conform.test_of(shape, but_items=False)(request):
         return
     before = copy.deepcopy(request)
     constraints.check(operation, shape, serialization.read(shape, request))

@@ -60,9 +60,6 @@ def wrapped(wrappers: int, leaf: Any = None, kind: str = "M") -> dict[str, Any]:
         ({"B": ""}, {"B": ""}, 0),
         ({"B": "AAEC"}, {"B": "AAEC"}, 3),
         ({"B": "AAE="}, {"B": "AAE="}, 2),
-        ({"B": "AAF="}, {"B": "AAE="}, 2),
-        ({"B": "AP9="}, {"B": "AP8="}, 2),
-        ({"B": "AAECAB=="}, {"B": "AAECAA=="}, 4),
         ({"BOOL": True}, {"BOOL": True}, 1),
         ({"BOOL": False}, {"BOOL": False}, 1),
         ({"NULL": True}, {"NULL": True}, 1),
@@ -70,7 +67,6 @@ def wrapped(wrappers: int, leaf: Any = None, kind: str = "M") -> dict[str, Any]:
         ({"SS": ["\uffff", "\U00010000", "é"]}, {"SS": ["é", "\uffff", "\U00010000"]}, 9),
         ({"NS": ["10", "9", "-1", "1.0", "0.5"]}, {"NS": ["-1", "0.5", "1", "9", "10"]}, 3 + 2 + 2 + 2 + 2),
         ({"BS": ["/w==", "AA==", ""]}, {"BS": ["", "AA==", "/w=="]}, 2),
-        ({"BS": ["AB=="]}, {"BS": ["AA=="]}, 1),
         ({"L": []}, {"L": []}, 3),
         ({"M": {}}, {"M": {}}, 3),
         ({"L": [{"S": "ab"}, {"N": "1.0"}]}, {"L": [{"S": "ab"}, {"N": "1"}]}, 3 + 1 + 2 + 1 + 2),
@@ -163,11 +159,6 @@ def test_an_empty_number_is_worded_by_the_layer(value: Any) -> None:
             f"{INVALID}Input collection [/w==, AA==, AA==]of type BS contains duplicates.",
         ),
         (
-            {"BS": ["AA==", "AB=="]},  # one byte, written in two ways
-            f'{INVALID}Input collection ["AA==","AA=="]of type BS contains duplicates.',
-            f"{INVALID}Input collection [AA==, AA==]of type BS contains duplicates.",
-        ),
-        (
             {"NS": ["2", "1", "2"]},
             f"{INVALID}Input collection contains duplicates.",
             "Input collection contains duplicates",
@@ -235,7 +226,10 @@ def test_the_longest_attribute_name_is_accepted() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["A", "AA", "AAA", "AA=A", "====", "AA==AA==", "A===", "AAA\n", "AA-_", "é===", "AAAA=", "AAAA===="],
+    [
+        *("A", "AA", "AAA", "AA=A", "====", "AA==AA==", "A===", "AAA\n", "AA-_", "é===", "AAAA=", "AAAA===="),
+        *("AAF=", "AP9=", "AAECAB==", "AB=="),  # unused bits that are not 0
+    ],
 )
 def test_text_that_is_not_base64_is_refused(text: str) -> None:
     for value in ({"B": text}, {"BS": ["AA==", text]}):
