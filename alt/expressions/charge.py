@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from alt.expressions.nodes import Action, Add, Arithmetic, Elements, Function, Operand, Path, Set, Value
-from alt.values.sizes import text_size
+from alt.values.sizes import text_size, value_size
 
 _STATEMENT = 3
 _WRITE = 19  # SET, ADD
@@ -50,7 +50,7 @@ def _operands(operand: Operand) -> int:
     while rest:
         part = rest.pop()
         if isinstance(part, Value):
-            charge += part.size
+            charge += value_size(part.attribute)
         elif isinstance(part, Path):
             charge += _READ + _READ_STEP * len(part.elements) + _names(part.elements)
         elif isinstance(part, Arithmetic):

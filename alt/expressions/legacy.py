@@ -159,7 +159,7 @@ class _AttributeUpdates(Update):
 
     def __init__(self, actions: Sequence[Action], types: Mapping[str, str]) -> None:
         """`types`: what some attributes must be, if they are there."""
-        super().__init__(actions, charge=0)  # only the finished item counts
+        super().__init__(actions, is_small=True)  # only the finished item counts
         self._types = types
 
     def apply(self, item: Item) -> Item:
@@ -180,7 +180,8 @@ def _action(path: Path, given: Mapping[str, Any]) -> tuple[Action, str | None]:
         if action != "DELETE":
             raise invalid_parameters("Only DELETE action is allowed when no attribute value is specified")
         return Remove(path), None
-    value = Value(attribute, normalize(attribute))
+    normalize(attribute)
+    value = Value(attribute)
     if action == "PUT":
         return Set(path, value), None
     if action == "DELETE":

@@ -45,7 +45,9 @@ def read_operands(operator: str, given: Sequence[AttributeValue], older: bool = 
     Raises what `normalize` does for the first value that is none, then
     ValidationExceptions, bare, for the number, the types and the order of the values.
     """
-    operands = tuple([Value(value, normalize(value, older)) for value in given])
+    for value in given:
+        normalize(value, older)
+    operands = tuple(map(Value, given))
     known = _OPERATORS[operator]
     if len(operands) not in known.counts:
         raise invalid_parameters(f"Invalid number of argument(s) for the {operator} ComparisonOperator")

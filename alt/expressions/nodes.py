@@ -47,14 +47,13 @@ class Path(Node):
 
 
 class Value(Node):
-    """A value from the request, canonical, with its type (`S`) and its bytes."""
+    """A value from the request, canonical, with its type (`S`)."""
 
-    __slots__ = ("attribute", "size", "type")
+    __slots__ = ("attribute", "type")
 
-    def __init__(self, attribute: AttributeValue, size: int = 0) -> None:
+    def __init__(self, attribute: AttributeValue) -> None:
         self.attribute: Final = attribute
         self.type: Final = next(iter(attribute))
-        self.size: Final = size
 
 
 class PathRef(Node):

@@ -144,9 +144,9 @@ class Placeholders:
         names = self._prepare_names()
         values: dict[str, Value] = {}
         if self._values is not None:
-            values = _checked_values(self._values, self._older)
-            size = sum([len(key) + value.size for key, value in values.items()])
+            size = _check_values(self._values, self._older)
             _check_size(_VALUES, size)
+            values = {key: Value(value) for key, value in self._values.items()}
             if size + self._size > MAX_SUBSTITUTION_BYTES:
                 raise validation(f"Combined size of {_NAMES} and {_VALUES} exceeds max size")
         self._scope = Scope(names, values)
@@ -193,19 +193,19 @@ def _check_names(names: Mapping[str, str]) -> int:
     return size
 
 
-def _checked_values(values: Mapping[str, AttributeValue], older: bool) -> dict[str, Value]:
+def _check_values(values: Mapping[str, AttributeValue], older: bool) -> int:
+    """Makes the values canonical in place; answers the bytes of values and placeholders."""
     _check_keys(_VALUES, values, _value_placeholder)
-    checked = {}
+    size = 0
     for key, value in values.items():
         try:
             # The older layer counts the nesting of a value apart from the item it may come to stand in.
-            size = normalize(value, older, level=0 if older else 1)
+            size += len(key) + normalize(value, older, level=0 if older else 1)
         except ApiError as error:
             if older and error.type == "ValidationException":
                 raise _invalid_value(_VALUES, str(error.message), key) from None
             raise
-        checked[key] = Value(value, size)
-    return checked
+    return size
 
 
 def _check_keys(source: str, given: Mapping[str, Any], is_placeholder: Callable[[str], object]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from operator import itemgetter
 from typing import Any
 
@@ -33,13 +33,6 @@ def rebinder(bound: Any, values: Mapping[str, Value]) -> Rebind | None:
     return _rebinder(bound, {id(value): name for name, value in values.items()}) or _constant(bound)
 
 
-def uses(bound: Any, values: Mapping[str, Value]) -> list[str]:
-    """The placeholders of the values in a bound tree or a tuple of them, each as often as it is there."""
-    names = {id(value): name for name, value in values.items()}
-    trees = bound if isinstance(bound, tuple) else (bound,)
-    return [names[id(node)] for tree in trees for node in walk(tree) if isinstance(node, Value)]
-
-
 def _looks_at_values(node: Node) -> bool:
     return isinstance(node, Between) or (isinstance(node, Function) and node.name == "attribute_type")
 
@@ -59,6 +52,10 @@ def _rebinder(part: Any, names: Mapping[int, str]) -> Rebind | None:
     found = [_rebinder(each, names) for each in inner]
     if not any(found):
         return None
+    *first, last = found
+    if last is not None and not any(first):  # as where a path stands on the left
+        make_of_last = partial(make, *inner[:-1])
+        return lambda values: make_of_last(last(values))
     parts = [rebind or _constant(each) for rebind, each in zip(found, inner, strict=True)]
     return lambda values: make(*[rebind(values) for rebind in parts])
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from alt.config import MAX_ITEM_BYTES
 from alt.errors import ApiError, validation
 from alt.expressions.charge import statement_charge
 from alt.expressions.conditions import read_names
@@ -37,24 +38,24 @@ from alt.values.types import AttributeValue, Item
 class Update:
     """Bound `actions` in the order written; their paths are distinct (see `paths.check_distinct`).
 
-    `attribute_names`: the top-level attributes written or removed, whole or in part.
-    `charge`: the bytes that UpdateItem holds against the item size limit, whatever the item.
-    Both come from the actions, unless they are known.
+    `attribute_names`: the top-level attributes written or removed, whole or in part; known, or
+    told by the actions. `is_small`: the charge is known not to be too much.
     """
 
-    __slots__ = ("actions", "attribute_names", "charge")
+    __slots__ = ("_is_small", "actions", "attribute_names")
 
     def __init__(
         self,
         actions: Sequence[Action],
         attribute_names: frozenset[str] | None = None,
-        charge: int | None = None,
+        *,
+        is_small: bool = False,
     ) -> None:
         self.actions = tuple(actions)
         if attribute_names is None:
             attribute_names = frozenset([str(action.path.elements[0]) for action in actions])
         self.attribute_names = attribute_names
-        self.charge = statement_charge(self.actions) if charge is None else charge
+        self._is_small = is_small
 
     def apply(self, item: Item) -> Item:
         """The item as the update leaves it; an absent item is `{}`.
@@ -100,6 +101,15 @@ class Update:
             or (isinstance(action, Set) and any(isinstance(part, Path) for part in walk(action.value)))
             for action in self.actions
         )
+
+    @property
+    def charge(self) -> int:
+        """The bytes that UpdateItem holds against the item size limit, whatever the item."""
+        return statement_charge(self.actions)
+
+    @property
+    def is_too_large(self) -> bool:
+        return not self._is_small and self.charge > MAX_ITEM_BYTES
 
 
 class _Changes:

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, NamedTuple
 
+from alt.config import MAX_ITEM_BYTES
 from alt.errors import ApiError
 from alt.expressions.conditions import Condition
-from alt.expressions.nodes import Value
+from alt.expressions.nodes import Value, walk
 from alt.expressions.placeholders import Placeholders
-from alt.expressions.rebinding import rebinder, uses
+from alt.expressions.rebinding import rebinder
 from alt.expressions.update import Update
-from alt.values.attribute import normalize
+from alt.values.attribute import normalize_item
 from alt.values.types import AttributeValue
 
 MAX_KEPT = 1_024
@@ -75,18 +76,16 @@ def write_expressions(
     return WriteExpressions(update, condition)
 
 
-def _read(given: Mapping[str, AttributeValue] | None) -> Values | None:
+def _read(given: dict[str, AttributeValue] | None) -> Values | None:
     """The values, canonical; None where they are to be looked at closely."""
-    values = {}
-    size = 0
+    if given is None:
+        return {}
     try:
-        for name, value in (given or {}).items():
-            bytes_of_value = normalize(value)
-            values[name] = Value(value, bytes_of_value)
-            size += bytes_of_value
+        if normalize_item(given) > MAX_KEPT_BYTES:
+            return None
     except ApiError:
         return None
-    return values if size <= MAX_KEPT_BYTES else None
+    return {name: Value(value) for name, value in given.items()}
 
 
 def _keep(shape: Hashable, update: Update | None, condition: Condition | None, values: Values) -> None:
@@ -105,13 +104,11 @@ def _update_rebinder(update: Update | None, values: Values) -> Callable[[Values]
     rebind = rebinder(update.actions, values)
     if rebind is None:
         return None
-    names, used = update.attribute_names, uses(update.actions, values)
-    fixed_charge = update.charge - sum([values[name].size for name in used])
-
-    def again(others: Values) -> Update:
-        return Update(rebind(others), names, fixed_charge + sum([others[name].size for name in used]))
-
-    return again
+    names = update.attribute_names
+    values_in_it = sum([isinstance(node, Value) for action in update.actions for node in walk(action)])
+    if update.charge + MAX_KEPT_BYTES * values_in_it > MAX_ITEM_BYTES:
+        return None
+    return lambda others: Update(rebind(others), names, is_small=True)
 
 
 def _condition_rebinder(

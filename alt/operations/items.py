@@ -14,7 +14,6 @@ import ujson
 
 from alt import errors
 from alt.capacity import Consumption, consumed_capacity, read_units, write_units
-from alt.config import MAX_ITEM_BYTES
 from alt.errors import ApiError, validation
 from alt.expressions import Condition, Placeholders, Projection, Update, legacy, write_expressions
 from alt.operations.caller import Caller
@@ -166,7 +165,7 @@ def update_item(engine: Engine, request: Request, caller: Caller) -> asyncio.Fut
     row = key_row(table.definition, key)
     check_update(table, update)
     check_paths(table.definition, request, update, condition)
-    if update is not None and update.charge > MAX_ITEM_BYTES:
+    if update is not None and update.is_too_large:
         raise update_too_large()
     refuse_reads(engine, table, condition, update, request.get("ReturnValues"))
     engine.meter.admit_write(caller, table)

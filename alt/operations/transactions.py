@@ -95,8 +95,8 @@ class _Action:
 
 
 def transact_write_items(engine: Engine, request: Request, caller: Caller) -> bytes | asyncio.Future[bytes]:
-    actions = [_prepare(each) for each in request["TransactItems"]]
-    if sum(action.size for action in actions) > MAX_TRANSACTION_BYTES:
+    actions = list(map(_prepare, request["TransactItems"]))
+    if sum([action.size for action in actions]) > MAX_TRANSACTION_BYTES:
         raise validation("Aggregate size of all items in the transaction exceeds the limit of 4 MB")
     _locate(engine, actions)
     _refuse_repeated_rows(actions)
@@ -215,18 +215,20 @@ def _admit(actions: Sequence[_Action], admit: Callable[[Table], None]) -> None:
 
 def _prepare(item: Request) -> _Action:
     """The one action of an element of TransactItems; raises what is wrong with it by itself."""
-    kinds = [kind for kind, request in item.items() if request is not None and kind in _KINDS]
+    kinds = [kind for kind in item if kind in _KINDS and item[kind] is not None]
     if len(kinds) != 1:
         raise validation("TransactItems can only contain one of Check, Put, Update or Delete")
     (kind,) = kinds
     request = item[kind]
-    key = request["Item" if kind == "Put" else "Key"]
-    size = normalize_item(key, older=True)
-    if kind == "Put" and size > MAX_ITEM_BYTES:
-        raise validation("Item size has exceeded the maximum allowed size")
-    action = _Action(kind, request, key, size)
     if kind == "Put":
-        action.item, action.new = key, Stored(size, dumps(key))
+        key = request["Item"]
+        size = normalize_item(key, older=True)
+        if size > MAX_ITEM_BYTES:
+            raise validation("Item size has exceeded the maximum allowed size")
+        action = _Action(kind, request, key, size, item=key, new=Stored(size, dumps(key)))
+    else:
+        key = request["Key"]
+        action = _Action(kind, request, key, normalize_item(key, older=True))
     if _EXPRESSION_PARAMETERS.isdisjoint(request):
         return action
     action.update, action.condition = write_expressions(request, updates=kind == "Update", older=True)

@@ -244,7 +244,7 @@ def test_the_bound_tree_is_there_to_be_compiled(bound: Bound) -> None:
     )
     assert condition.node == And(
         (
-            Comparison("=", Path(("x", "b", 2)), Value({"N": "1.5"}, 3)),
+            Comparison("=", Path(("x", "b", 2)), Value({"N": "1.5"})),
             Function("attribute_exists", (Path(("c",)),)),
         )
     )

@@ -79,7 +79,9 @@ def outcome(read: Any, request: dict[str, Any], older: bool) -> Any:
         return error.type, error.message
     seen = [request]  # its values are canonical now
     if update is not None:
-        seen.append((update.actions, update.attribute_names, update.nested_names, update.charge))
+        seen.append(
+            (update.actions, update.attribute_names, update.nested_names, update.charge, update.is_too_large)
+        )
     if condition is not None:
         seen.append((condition.node, condition.attribute_names, condition.nested_names))
     return seen
