@@ -152,6 +152,10 @@ def transaction_cancelled(codes: Sequence[str], reasons: str) -> ApiError:
     return ApiError("TransactionCanceledException", message, {"CancellationReasons": reasons})
 
 
+def transaction_conflict() -> ApiError:
+    return ApiError("TransactionConflictException", "Transaction is ongoing for the item")
+
+
 def idempotent_parameter_mismatch() -> ApiError:
     return ApiError(
         "IdempotentParameterMismatchException",

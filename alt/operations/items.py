@@ -103,6 +103,7 @@ def put_item(engine: Engine, request: Request, caller: Caller) -> asyncio.Future
     check_index_keys(table.definition, item)
     check_paths(table.definition, request, condition)
     new = Stored(size, dumps(item))
+    table.refuse_contended(row)
     engine.meter.admit_write(caller, table)
 
     if condition is None and len(request) == 2:  # the table and the item alone
@@ -138,6 +139,7 @@ def delete_item(engine: Engine, request: Request, caller: Caller) -> asyncio.Fut
     row = key_row(table.definition, key)
     check_paths(table.definition, request, condition)
     refuse_reads(engine, table, condition, None, request.get("ReturnValues"))
+    table.refuse_contended(row)
     engine.meter.admit_write(caller, table)
     write = _Write(engine, caller, request, table, row)
 
@@ -168,6 +170,7 @@ def update_item(engine: Engine, request: Request, caller: Caller) -> asyncio.Fut
     if update is not None and update.is_too_large:
         raise update_too_large()
     refuse_reads(engine, table, condition, update, request.get("ReturnValues"))
+    table.refuse_contended(row)
     engine.meter.admit_write(caller, table)
     write = _Write(engine, caller, request, table, row)
 

@@ -67,6 +67,7 @@ _REASON_CODES = {
     "ItemCollectionSizeLimitExceededException": "ItemCollectionSizeLimitExceeded",
     "ProvisionedThroughputExceededException": "ProvisionedThroughputExceeded",
     "ThrottlingException": "ThrottlingError",
+    "TransactionConflictException": "TransactionConflict",
     "ValidationException": "ValidationError",
 }
 
@@ -111,12 +112,16 @@ def transact_write_items(engine: Engine, request: Request, caller: Caller) -> by
     token = _token(engine, request)
     if token is not None and token.token in engine.store.transactions.tokens:
         return _replayed(engine, request, caller, actions)
-    tables = list(dict.fromkeys([action.table for action in actions]))
+    _refuse_contended(actions)
+    rows: dict[Table, list[RowKey]] = {action.table: [] for action in actions}
+    for action in actions:
+        if action.row is not None:
+            rows[action.table].append(action.row)
 
     def work() -> bytes:
         return _write(engine, request, caller, actions)
 
-    return engine.store.transactions.write(tables, work, token)
+    return engine.store.transactions.write(rows, work, token)
 
 
 def transact_get_items(engine: Engine, request: Request, caller: Caller) -> asyncio.Future[bytes]:
@@ -132,6 +137,7 @@ def transact_get_items(engine: Engine, request: Request, caller: Caller) -> asyn
         if action.mismatch is not None:
             check_key_not_empty(action.table.definition, action.key)
     _raise_if_cancelled([action.mismatch for action in actions])
+    _refuse_contended(actions)
     tables = list(dict.fromkeys([action.table for action in actions]))
     _admit(actions, lambda table: engine.meter.admit_read(caller, table))
 
@@ -251,6 +257,19 @@ def _refuse_repeated_rows(actions: Sequence[_Action]) -> None:
     rows = [(action.table.definition.id, action.row) for action in actions if action.row is not None]
     if len(set(rows)) < len(rows):
         raise validation("Transaction request cannot include multiple operations on one item")
+
+
+def _refuse_contended(actions: Sequence[_Action]) -> None:
+    """Cancels a transaction that meets another one under way."""
+    problems: list[ApiError | None] = []
+    for action in actions:
+        try:
+            if action.row is not None:
+                action.table.refuse_contended(action.row)
+            problems.append(None)
+        except ApiError as error:
+            problems.append(error)
+    _raise_if_cancelled(problems)
 
 
 def _check_empty_index_keys(action: _Action) -> None:

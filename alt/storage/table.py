@@ -19,6 +19,7 @@ import apsw
 import ujson
 
 from alt.config import MAX_ITEM_COLLECTION_BYTES, Sync
+from alt.errors import transaction_conflict
 from alt.storage import copies, sqlite
 from alt.storage.change_log import ChangeLog
 from alt.storage.data_directory import UnusableDataError
@@ -109,6 +110,8 @@ class Table:
             self._writer, None if path is None else executor, self._statistics, self._forget_progress
         )
         self.effects: list[Effect] | None = None
+        # Rows that a transaction over several tables writes or checks, while it is under way.
+        self.contended: set[RowKey] = set()
         # Set before an item with a NUL can be read, and for good.
         self.may_hold_nul = bool(self._reader.execute("SELECT nul FROM peculiarity").get)
         self.indexes: dict[str, Index] = {}
@@ -290,6 +293,11 @@ class Table:
 
     def release(self) -> None:
         self._commits.release()
+
+    def refuse_contended(self, key: RowKey) -> None:
+        """Raises TransactionConflictException if a transaction over several tables is under way for the row."""
+        if self.contended and key in self.contended:
+            raise transaction_conflict()
 
     def break_off(self) -> None:
         """Refuse all further writes until the next start."""

@@ -2,7 +2,9 @@
 
 On one table a transaction is a write like any other, in its SAVEPOINT. Over several
 it holds all their files, so that no other write comes between, applies itself in a
-SQLite transaction on each, and is decided by the journal (see there).
+SQLite transaction on each, and is decided by the journal (see there). That takes
+several turns of the event loop, in which requests for one of its items can come: they
+are refused, as in DynamoDB, and those for other items wait.
 
 A ClientRequestToken is kept in the files that its transaction wrote, so that both
 survive or neither; here they are by token, from all tables.
@@ -12,10 +14,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Collection, Container, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import apsw
 
@@ -23,6 +25,7 @@ from alt.errors import internal_server_error
 from alt.storage.data_directory import UnusableDataError
 from alt.storage.group_commit import BUSY_RETRIES, BUSY_RETRY_SECONDS, is_granted
 from alt.storage.journal import Effect, Journal, Token
+from alt.storage.rows import RowKey
 from alt.storage.table import TOKEN_SECONDS, Table
 
 T = TypeVar("T")
@@ -60,14 +63,35 @@ class Transactions:
         self.lacking: set[str] = set()  # files that lack a decided transaction
         self.running: dict[str, bytes] = {}  # tokens of transactions under way, and their requests' hashes
 
-    def write(self, tables: Sequence[Table], work: Callable[[], T], token: Token | None) -> asyncio.Future[T]:
-        """Run `work`, which writes to `tables`, as one transaction; the future resolves once it is durable.
+    def write(
+        self, rows: Mapping[Table, Collection[RowKey]], work: Callable[[], T], token: Token | None
+    ) -> asyncio.Future[T]:
+        """Run `work` as one transaction; the future resolves once it is durable.
 
+        `rows`: what it writes or checks in each table, all of which the caller found not to be contended.
         What `work` raises undoes everything and is the future's error.
         """
-        if token is None and len(tables) == 1:
+        tables = list(rows)
+        if len(tables) > 1:
+            return self._contending(rows, self._write(tables, work, token))
+        if token is None:
             return tables[0].submit(work)
         return asyncio.ensure_future(self._write(tables, work, token))
+
+    def _contending(
+        self, rows: Mapping[Table, Collection[RowKey]], transaction: Coroutine[Any, Any, T]
+    ) -> asyncio.Future[T]:
+        """Begin a transaction, whose rows are contended until it ends."""
+        for table, keys in rows.items():
+            table.contended.update(keys)
+
+        def end(_ended: asyncio.Future[T]) -> None:
+            for table, keys in rows.items():
+                table.contended.difference_update(keys)
+
+        running = asyncio.ensure_future(transaction)
+        running.add_done_callback(end)
+        return running
 
     async def _write(self, tables: Sequence[Table], work: Callable[[], T], token: Token | None) -> T:
         generation = self._generation

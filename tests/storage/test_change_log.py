@@ -272,7 +272,9 @@ def test_a_transaction_over_tables_is_logged_in_each_once(tmp_path: Path, last_s
             assert store.create(definition)
         both = tables(store)
         with pytest.raises(ApiError):
-            await store.transactions.write(both, lambda: [put(table, "a", {}) for table in both], None)
+            await store.transactions.write(
+                dict.fromkeys(both, ()), lambda: [put(table, "a", {}) for table in both], None
+            )
         await store.close()
         store = Store(tmp_path, "off")
         store.recover()

@@ -70,7 +70,7 @@ def test_a_transaction_over_tables_is_seen_in_all_once_it_is_answered(
             put(other, number)
 
         for number in map(str, range(20)):
-            written = asyncio.ensure_future(store.transactions.write([table, other], work, None))
+            written = asyncio.ensure_future(store.transactions.write({table: (), other: ()}, work, None))
             while not written.done():
                 value(table), value(other)
                 await asyncio.sleep(0)

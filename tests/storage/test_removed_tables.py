@@ -23,7 +23,7 @@ def test_the_transaction_fails_and_the_other_table_goes_on(tmp_path: Path, in_me
     async def run() -> None:
         store, first, second = two_tables(None if in_memory else tmp_path)
         await first.hold()
-        waiting = store.transactions.write([first, second], lambda: [put(first), put(second)], None)
+        waiting = store.transactions.write({first: (), second: ()}, lambda: [put(first), put(second)], None)
         await asyncio.sleep(0)
         await store.remove(SECOND)
         first.release()
@@ -54,7 +54,7 @@ def test_a_transaction_cancelled_as_it_is_granted_a_table_does_not_keep_it(tmp_p
     async def run() -> None:
         store, first, second = two_tables(tmp_path)
         await first.hold()
-        waiting = store.transactions.write([first, second], lambda: [put(first), put(second)], None)
+        waiting = store.transactions.write({first: (), second: ()}, lambda: [put(first), put(second)], None)
         await asyncio.sleep(0)
         first.release()
         waiting.cancel()

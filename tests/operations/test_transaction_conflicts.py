@@ -1,0 +1,134 @@
+"""What meets a transaction over several tables while that is under way, item by item."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from alt.errors import ApiError
+from tests.operations.conftest import Service
+
+ITEM = {"pk": {"S": "a"}}
+OTHER = {"pk": {"S": "b"}}
+ONGOING = "Transaction is ongoing for the item"
+CONFLICT = {"Code": "TransactionConflict", "Message": ONGOING}
+
+
+@pytest.fixture
+def two(service: Service) -> Service:
+    service.create("One")
+    service.create("Two")
+    service("PutItem", TableName="One", Item=OTHER)
+    return service
+
+
+def put(table: str, item: Any = ITEM) -> dict[str, Any]:
+    return {"Put": {"TableName": table, "Item": item}}
+
+
+def check(table: str, key: Any = ITEM) -> dict[str, Any]:
+    return {
+        "ConditionCheck": {"TableName": table, "Key": key, "ConditionExpression": "attribute_not_exists(x)"}
+    }
+
+
+def get(table: str, key: Any = ITEM) -> dict[str, Any]:
+    return {"Get": {"TableName": table, "Key": key}}
+
+
+BOTH = (put("One"), put("Two"))
+
+
+def meeting(service: Service, operation: str, *, transaction: Any = BOTH, **request: Any) -> Any:
+    """What a request is answered that comes while `transaction` is under way, which succeeds all the same."""
+
+    async def run() -> Any:
+        table = service.engine.table("One")
+        await table.hold()  # as while the transaction's files are written
+        under_way = asyncio.ensure_future(
+            service.begin("TransactWriteItems", TransactItems=list(transaction))
+        )
+        await asyncio.sleep(0)
+        met = asyncio.ensure_future(service.begin(operation, **request))
+        await asyncio.sleep(0)
+        table.release()
+        await under_way
+        body = json.loads(await met)
+        assert table.contended == set()
+        return body
+
+    return asyncio.run(asyncio.wait_for(run(), 10))
+
+
+WRITES: dict[str, dict[str, Any]] = {
+    "PutItem": {"Item": ITEM},
+    "DeleteItem": {"Key": ITEM},
+    "UpdateItem": {"Key": ITEM, "UpdateExpression": "REMOVE a"},
+}
+
+
+@pytest.mark.parametrize("operation", WRITES)
+@pytest.mark.parametrize("transaction", [BOTH, (check("One"), put("Two"))])
+def test_a_write_of_its_item_is_refused(two: Service, operation: str, transaction: Any) -> None:
+    request = {"TableName": "One", **WRITES[operation]}
+    with pytest.raises(ApiError) as refused:
+        meeting(two, operation, transaction=transaction, **request)
+    assert (refused.value.type, refused.value.message) == ("TransactionConflictException", ONGOING)
+    two(operation, **request)  # again, as an SDK does
+
+
+@pytest.mark.parametrize(
+    ("operation", "actions"),
+    [
+        ("TransactWriteItems", [put("One", OTHER), put("One"), put("Two", OTHER)]),
+        ("TransactWriteItems", [put("One", OTHER), check("Two")]),
+        ("TransactGetItems", [get("One", OTHER), get("One")]),
+        ("TransactGetItems", [get("Two", OTHER), get("Two"), get("One", OTHER)]),
+    ],
+)
+def test_a_transaction_with_its_item_is_cancelled(two: Service, operation: str, actions: Any) -> None:
+    with pytest.raises(ApiError) as refused:
+        meeting(two, operation, TransactItems=actions)
+    assert refused.value.type == "TransactionCanceledException"
+    assert refused.value.members is not None
+    reasons = json.loads(refused.value.members["CancellationReasons"])
+    assert reasons == [CONFLICT if position == 1 else {"Code": "None"} for position, _ in enumerate(actions)]
+    two(operation, TransactItems=actions)
+
+
+def test_a_refused_write_consumes_nothing(two: Service) -> None:
+    with pytest.raises(ApiError):
+        meeting(two, "PutItem", TableName="One", Item=ITEM)
+    two.store.usage.store()
+    # The item put first, and the transaction's: one unit, and two.
+    used = {row.account.table_name: row.write_units for row in two.store.usage.rows()}
+    assert used["One"] == 3
+
+
+@pytest.mark.parametrize(
+    ("operation", "request_"),
+    [
+        ("PutItem", {"TableName": "One", "Item": OTHER}),
+        ("GetItem", {"TableName": "One", "Key": ITEM}),
+        ("BatchWriteItem", {"RequestItems": {"One": [{"PutRequest": {"Item": ITEM}}]}}),
+        ("TransactWriteItems", {"TransactItems": [put("One", OTHER), put("Two", OTHER)]}),
+    ],
+)
+def test_whatever_else_is_done(two: Service, operation: str, request_: Any) -> None:
+    assert isinstance(meeting(two, operation, **request_), dict)
+
+
+def test_a_transaction_on_one_table_is_in_nobodys_way(two: Service) -> None:
+    transaction = (put("One"), put("One", {"pk": {"S": "c"}}))
+    assert meeting(two, "PutItem", transaction=transaction, TableName="One", Item=ITEM) == {}
+
+
+def test_one_that_fails_leaves_nothing_contended(two: Service) -> None:
+    failing = {"Put": {"TableName": "One", "Item": OTHER, "ConditionExpression": "attribute_not_exists(pk)"}}
+    with pytest.raises(ApiError):
+        two("TransactWriteItems", TransactItems=[failing, put("Two")])
+    two("PutItem", TableName="One", Item=OTHER)
+    two("PutItem", TableName="Two", Item=ITEM)
