@@ -261,6 +261,8 @@ def _refuse_repeated_rows(actions: Sequence[_Action]) -> None:
 
 def _refuse_contended(actions: Sequence[_Action]) -> None:
     """Cancels a transaction that meets another one under way."""
+    if not any(action.table.contended for action in actions):
+        return
     problems: list[ApiError | None] = []
     for action in actions:
         try:

@@ -219,11 +219,18 @@ class Table:
 
     def put_all(self, writes: Sequence[tuple[RowKey, Stored, int | None]]) -> None:
         """Store several items on a plain table, given the bytes of those they replace, None for none."""
-        if any(ESCAPED_NUL in new.text for _, new, _ in writes):
-            self._note_nul()
-        self._write.executemany(PUT, [key + new for key, new, _ in writes])
-        added = sum([old_size is None for _, _, old_size in writes])
-        grown = sum([new.size - (old_size or 0) for _, new, old_size in writes])
+        rows = []
+        added = grown = 0
+        for key, new, old_size in writes:
+            rows.append(key + new)
+            if ESCAPED_NUL in new.text:
+                self._note_nul()
+            if old_size is None:
+                added += 1
+                grown += new.size
+            else:
+                grown += new.size - old_size
+        self._write.executemany(PUT, rows)
         self._statistics.add(ITEMS.table, added, grown)
 
     def put(self, key: RowKey, item: Item, new: Stored, old: Stored | None) -> Written:
