@@ -170,6 +170,8 @@ def test_saving_and_loading_under_writes(
 
     writer = _Writer(with_tables.client())
     writer.start()
+    while writer.done < 2:  # one is answered, and so is in the first snapshot
+        time.sleep(0.01)
     for round_ in range(3):
         before = writer.done
         _saved(alt, tmp_path, f"s{round_}")
