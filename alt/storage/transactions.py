@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Container, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import apsw
 
@@ -72,41 +72,32 @@ class Transactions:
         What `work` raises undoes everything and is the future's error.
         """
         tables = list(rows)
-        if len(tables) > 1:
-            return self._contending(rows, self._write(tables, work, token))
-        if token is None:
+        if token is None and len(tables) == 1:
             return tables[0].submit(work)
-        return asyncio.ensure_future(self._write(tables, work, token))
-
-    def _contending(
-        self, rows: Mapping[Table, Collection[RowKey]], transaction: Coroutine[Any, Any, T]
-    ) -> asyncio.Future[T]:
-        """Begin a transaction, whose rows are contended until it ends."""
-        for table, keys in rows.items():
+        contended = rows if len(tables) > 1 else {}
+        for table, keys in contended.items():
             table.contended.update(keys)
+        if token is not None:
+            self.running[token.token] = token.request
 
         def end(_ended: asyncio.Future[T]) -> None:
-            for table, keys in rows.items():
+            for table, keys in contended.items():
                 table.contended.difference_update(keys)
+            if token is not None:
+                del self.running[token.token]
 
-        running = asyncio.ensure_future(transaction)
-        running.add_done_callback(end)
-        return running
+        transaction = asyncio.ensure_future(self._write(tables, work, token))
+        transaction.add_done_callback(end)
+        return transaction
 
     async def _write(self, tables: Sequence[Table], work: Callable[[], T], token: Token | None) -> T:
         generation = self._generation
-        if token is not None:
-            self.running[token.token] = token.request
-        try:
-            if len(tables) == 1:
-                result = await tables[0].submit(lambda: _with_token(tables[0], work, token))
-            else:
-                result = await self._write_several(tables, work, token)
-            if token is not None and generation == self._generation:
-                self._remember(token)
-        finally:
-            if token is not None:
-                del self.running[token.token]
+        if len(tables) == 1:
+            result = await tables[0].submit(lambda: _with_token(tables[0], work, token))
+        else:
+            result = await self._write_several(tables, work, token)
+        if token is not None and generation == self._generation:
+            self._remember(token)
         return result
 
     async def read(self, tables: Sequence[Table], work: Callable[[], T]) -> T:

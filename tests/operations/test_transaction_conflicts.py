@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 from typing import Any
 
@@ -132,3 +133,20 @@ def test_one_that_fails_leaves_nothing_contended(two: Service) -> None:
         two("TransactWriteItems", TransactItems=[failing, put("Two")])
     two("PutItem", TableName="One", Item=OTHER)
     two("PutItem", TableName="Two", Item=ITEM)
+
+
+@pytest.mark.parametrize("actions", [[put("One")], [put("One"), put("Two")]])
+def test_a_token_sent_twice_in_one_turn_counts_once(two: Service, actions: Any) -> None:
+    """Also where the second comes before the first has begun."""
+
+    async def run() -> list[Any]:
+        request: dict[str, Any] = {"TransactItems": actions, "ClientRequestToken": "token"}
+        both = [two.begin("TransactWriteItems", **copy.deepcopy(request)) for _ in range(2)]
+        return await asyncio.gather(*both, return_exceptions=True)
+
+    first, second = asyncio.run(run())
+    assert first == b"{}"
+    assert isinstance(second, ApiError)
+    assert second.type == "TransactionInProgressException"
+    answer = two("TransactWriteItems", TransactItems=actions, ClientRequestToken="token")
+    assert answer == {}
