@@ -98,17 +98,25 @@ def test_a_running_server_holds_a_key_to_its_limit_and_sdks_try_again(
 
 def test_sdks_get_through_throttling(start_server: Any) -> None:
     server = start_server("--memory", "--enforce-throughput")
-    client = server.client(retries={"max_attempts": 10, "mode": "standard"})
+    client, impatient = server.client(retries={"max_attempts": 10, "mode": "standard"}), server.client()
     create(client, "Music", ProvisionedThroughput={"ReadCapacityUnits": 5, "WriteCapacityUnits": 5})
-    client.put_item(TableName="Music", Item={"pk": {"S": "x"}, "a": {"S": "x" * 390_000}})
+
+    def put(client: Any, pk: str, units: int) -> None:
+        text = "x" * (units * 1024 - 10)
+        client.put_item(TableName="Music", Item={"pk": {"S": pk}, "a": {"S": text}})
+
     for _ in range(4):
-        client.put_item(TableName="Music", Item={"pk": {"S": "x"}, "a": {"S": "x" * 390_000}})
+        put(client, "x", 370)  # of the 1,500 of a full bucket
+    put(client, "y", 36)  # a write may take more than there is, once there is any
     with pytest.raises(client.exceptions.ProvisionedThroughputExceededException):
-        server.client().put_item(TableName="Music", Item={"pk": {"S": "y"}})
+        put(impatient, "z", 1)
+    put(client, "z", 30)
+    with pytest.raises(client.exceptions.ProvisionedThroughputExceededException):
+        put(impatient, "z", 1)
     client.update_table(
         TableName="Music", ProvisionedThroughput={"ReadCapacityUnits": 5, "WriteCapacityUnits": 1_000}
     )
-    client.put_item(TableName="Music", Item={"pk": {"S": "y"}})
+    put(client, "z", 1)
 
 
 @pytest.mark.parametrize(
