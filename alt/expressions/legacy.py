@@ -159,7 +159,7 @@ class _AttributeUpdates(Update):
 
     def __init__(self, actions: Sequence[Action], types: Mapping[str, str]) -> None:
         """`types`: what some attributes must be, if they are there."""
-        super().__init__(actions, is_small=True)  # only the finished item counts
+        super().__init__(actions)
         self._types = types
 
     def apply(self, item: Item) -> Item:
@@ -171,6 +171,10 @@ class _AttributeUpdates(Update):
     @property
     def creates(self) -> bool:
         return not self.actions or super().creates
+
+    @property
+    def charge(self) -> int:
+        return 0  # only the finished item counts
 
 
 def _action(path: Path, given: Mapping[str, Any]) -> tuple[Action, str | None]:

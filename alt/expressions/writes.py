@@ -21,8 +21,9 @@ from alt.values.attribute import normalize_item
 from alt.values.types import AttributeValue
 
 MAX_KEPT = 1_024
-# Of one request, names, values and their placeholders together; far below what a request may have of each.
-MAX_KEPT_BYTES = 8_192
+MAX_KEPT_BYTES = 8_192  # of one shape
+# With the names of a shape far below what a request may have of both.
+MAX_VALUES_BYTES = 1_048_576
 
 Values = Mapping[str, Value]
 
@@ -33,9 +34,9 @@ class WriteExpressions(NamedTuple):
 
 
 class _Kept(NamedTuple):
-    """What makes the expressions of one shape, for given values of its types."""
+    """What makes the expressions of one shape, for given values of its types and their bytes."""
 
-    update: Callable[[Values], Update | None]
+    update: Callable[[Values, int], Update | None]
     condition: Callable[[Values], Condition | None]
 
 
@@ -53,7 +54,7 @@ def write_expressions(
     given = request.get("ExpressionAttributeValues")
     update_text = request.get("UpdateExpression") if updates else None
     condition_text = request.get("ConditionExpression")
-    values = _read(given)
+    values, size = _read(given)
     shape: Hashable = None
     if values is not None:
         shape = (
@@ -64,7 +65,7 @@ def write_expressions(
         )
         kept = _kept.get(shape)
         if kept is not None:
-            return WriteExpressions(kept.update(values), kept.condition(values))
+            return WriteExpressions(kept.update(values, size), kept.condition(values))
     placeholders = Placeholders(names, given, older)
     update = None if update_text is None else placeholders.update(update_text)
     condition = None
@@ -76,16 +77,17 @@ def write_expressions(
     return WriteExpressions(update, condition)
 
 
-def _read(given: dict[str, AttributeValue] | None) -> Values | None:
-    """The values, canonical; None where they are to be looked at closely."""
+def _read(given: dict[str, AttributeValue] | None) -> tuple[Values | None, int]:
+    """The values, canonical, and their bytes with their placeholders; None where they are to be looked at closely."""
     if given is None:
-        return {}
+        return {}, 0
     try:
-        if normalize_item(given) > MAX_KEPT_BYTES:
-            return None
+        size = normalize_item(given)
     except ApiError:
-        return None
-    return {name: Value(value) for name, value in given.items()}
+        return None, 0
+    if size > MAX_VALUES_BYTES:
+        return None, size
+    return {name: Value(value) for name, value in given.items()}, size
 
 
 def _keep(shape: Hashable, update: Update | None, condition: Condition | None, values: Values) -> None:
@@ -98,17 +100,20 @@ def _keep(shape: Hashable, update: Update | None, condition: Condition | None, v
     _kept[shape] = _Kept(update_again, condition_again)
 
 
-def _update_rebinder(update: Update | None, values: Values) -> Callable[[Values], Update | None] | None:
+def _update_rebinder(update: Update | None, values: Values) -> Callable[[Values, int], Update | None] | None:
     if update is None:
-        return lambda _values: None
+        return lambda _values, _size: None
     rebind = rebinder(update.actions, values)
     if rebind is None:
         return None
     names = update.attribute_names
     values_in_it = sum([isinstance(node, Value) for action in update.actions for node in walk(action)])
-    if update.charge + MAX_KEPT_BYTES * values_in_it > MAX_ITEM_BYTES:
-        return None
-    return lambda others: Update(rebind(others), names, is_small=True)
+    charge = update.charge  # with other values at most as much more as these are, each time they are there
+
+    def again(others: Values, size: int) -> Update:
+        return Update(rebind(others), names, is_small=charge + size * values_in_it <= MAX_ITEM_BYTES)
+
+    return again
 
 
 def _condition_rebinder(

@@ -168,7 +168,7 @@ def update_item(engine: Engine, request: Request, caller: Caller) -> asyncio.Fut
     check_update(table, update)
     check_paths(table.definition, request, update, condition)
     if update is not None and update.is_too_large:
-        raise update_too_large()
+        raise _update_too_large()
     refuse_reads(engine, table, condition, update, request.get("ReturnValues"))
     table.refuse_contended(row)
     engine.meter.admit_write(caller, table)
@@ -177,20 +177,12 @@ def update_item(engine: Engine, request: Request, caller: Caller) -> asyncio.Fut
     def run() -> bytes:
         old = write.checked(condition)
         before: Item = {} if old is None else ujson.loads(old.text)
-        after = apply_update(update, before, key)
-        size = 0
         done = UNCHANGED if old is None else Written(old.size, ())
-        if after is not None:
-            size = size_after(update, before, after, old)
-            if too_large(table.definition, after, size):
-                raise update_too_large()
-            check_updated_index_keys(table.definition, before, after)
-            new = Stored(size, dumps(after))
-            if new != old:
-                done = table.put(row, after, new, old)
-        return write.reply(
-            written(done, size), _updated_attributes(request, update, before, after or {}, old)
-        )
+        after, new = updated_item(table, update, before, key, old) or ({}, None)
+        if new is not None and new != old:
+            done = table.put(row, after, new, old)
+        size = 0 if new is None else new.size
+        return write.reply(written(done, size), _updated_attributes(request, update, before, after, old))
 
     return table.submit(run)
 
@@ -206,24 +198,28 @@ def check_update(table: Table, update: Update | None) -> None:
             )
 
 
-def update_too_large() -> ApiError:
+def updated_item(
+    table: Table, update: Update | None, before: Item, key: Item, old: Stored | None
+) -> tuple[Item, Stored] | None:
+    """The item after an update of what is stored, which is `before`, or `{}` where `old` is None.
+
+    None where an update that only removes finds no item, and makes none. Raises what is wrong with the item.
+    """
+    after = before or key
+    changed: frozenset[str] = frozenset()
+    if update is not None:
+        if not before and not update.creates:
+            return None
+        after, changed = update.apply(after), update.attribute_names
+    size = item_size(after) if old is None else resized(old.size, before, after, changed)
+    if too_large(table.definition, after, size):
+        raise _update_too_large()
+    check_updated_index_keys(table.definition, before, after)
+    return after, Stored(size, dumps(after))
+
+
+def _update_too_large() -> ApiError:
     return validation("Item size to update has exceeded the maximum allowed size")
-
-
-def apply_update(update: Update | None, before: Item, key: Item) -> Item | None:
-    """The item after an update; None where an update that only removes finds no item, and makes none."""
-    if update is None:
-        return before or key
-    if not before and not update.creates:
-        return None
-    return update.apply(before or key)
-
-
-def size_after(update: Update | None, before: Item, after: Item, old: Stored | None) -> int:
-    """Bytes of an item after an update of what was stored, which was `before`."""
-    if old is None or update is None:
-        return item_size(after)
-    return resized(old.size, before, after, update.attribute_names)
 
 
 def _check_return_values(request: Request, *, deep: bool = False) -> None:

@@ -31,14 +31,12 @@ from alt.errors import ApiError, validation
 from alt.expressions import Condition, Projection, Update, write_expressions
 from alt.operations.caller import Caller
 from alt.operations.engine import Engine
-from alt.operations.index_keys import check_index_keys, check_updated_index_keys, too_large
+from alt.operations.index_keys import check_index_keys, too_large
 from alt.operations.items import (
-    apply_update,
     check_update,
     collection_metrics,
     read_projection,
-    size_after,
-    update_too_large,
+    updated_item,
 )
 from alt.operations.keys import check_key_not_empty, item_row, key_row
 from alt.operations.metering import written
@@ -112,7 +110,7 @@ def transact_write_items(engine: Engine, request: Request, caller: Caller) -> by
     token = _token(engine, request)
     if token is not None and token.token in engine.store.transactions.tokens:
         return _replayed(engine, request, caller, actions)
-    _refuse_contended(actions)
+    _step(actions, _refuse_contended)
     rows: dict[Table, list[RowKey]] = {action.table: [] for action in actions}
     for action in actions:
         if action.row is not None:
@@ -137,9 +135,9 @@ def transact_get_items(engine: Engine, request: Request, caller: Caller) -> asyn
         if action.mismatch is not None:
             check_key_not_empty(action.table.definition, action.key)
     _raise_if_cancelled([action.mismatch for action in actions])
-    _refuse_contended(actions)
+    _step(actions, _refuse_contended)
     tables = list(dict.fromkeys([action.table for action in actions]))
-    _admit(actions, lambda table: engine.meter.admit_read(caller, table))
+    _step(actions, lambda action: engine.meter.admit_read(caller, action.table))
 
     def work() -> bytes:
         responses, used = _read(actions, projections)
@@ -202,20 +200,6 @@ class _Consumptions:
         return optional(consumed_capacities(request.get("ReturnConsumedCapacity"), used, kind))
 
 
-def _admit(actions: Sequence[_Action], admit: Callable[[Table], None]) -> None:
-    """Cancels a transaction for which a table has no capacity left."""
-    problems: list[ApiError | None] = []
-    for action in actions:
-        try:
-            admit(action.table)
-            problems.append(None)
-        except ApiError as error:
-            if error.type not in _REASON_CODES:
-                raise
-            problems.append(error)
-    _raise_if_cancelled(problems)
-
-
 # Preparing
 
 
@@ -259,19 +243,9 @@ def _refuse_repeated_rows(actions: Sequence[_Action]) -> None:
         raise validation("Transaction request cannot include multiple operations on one item")
 
 
-def _refuse_contended(actions: Sequence[_Action]) -> None:
-    """Cancels a transaction that meets another one under way."""
-    if not any(action.table.contended for action in actions):
-        return
-    problems: list[ApiError | None] = []
-    for action in actions:
-        try:
-            if action.row is not None:
-                action.table.refuse_contended(action.row)
-            problems.append(None)
-        except ApiError as error:
-            problems.append(error)
-    _raise_if_cancelled(problems)
+def _refuse_contended(action: _Action) -> None:
+    if action.row is not None:
+        action.table.refuse_contended(action.row)
 
 
 def _check_empty_index_keys(action: _Action) -> None:
@@ -315,22 +289,8 @@ def _token(engine: Engine, request: Request) -> Token | None:
 # Running
 
 
-def _evaluate(actions: Sequence[_Action]) -> None:
-    """What each action does, all of them on the items as they are before the transaction.
-
-    Raises TransactionCanceledException if any cannot be done.
-    """
-    problems: list[ApiError | None] = []
-    for action in actions:
-        try:
-            _evaluate_one(action)
-            problems.append(None)
-        except ApiError as error:
-            problems.append(error)
-    _raise_if_cancelled(problems)
-
-
-def _evaluate_one(action: _Action) -> None:
+def _evaluate(action: _Action) -> None:
+    """What the action does, on the item as it is before the transaction."""
     table, condition, update = action.table, action.condition, action.update
     if action.row is not None:
         action.old = table.stored(action.row)
@@ -346,23 +306,18 @@ def _evaluate_one(action: _Action) -> None:
         raise errors.condition_failed(old.text if wanted and old is not None else None)
     if update is None:
         return
-    after = apply_update(update, before, action.key)
-    if after is None:
-        return
-    size = size_after(update, before, after, old)
-    if too_large(table.definition, after, size):
-        raise update_too_large()
-    check_updated_index_keys(table.definition, before, after)
-    action.item, action.new = after, Stored(size, dumps(after))
+    updated = updated_item(table, update, before, action.key, old)
+    if updated is not None:
+        action.item, action.new = updated
 
 
 def _write(engine: Engine, request: Request, caller: Caller, actions: Sequence[_Action]) -> bytes:
     """The transaction itself, inside the transactions of its tables."""
     if not engine.meter.is_idle:
-        _admit(actions, lambda table: engine.meter.admit_write(caller, table))
+        _step(actions, lambda action: engine.meter.admit_write(caller, action.table))
     used = _Consumptions()
     try:
-        _evaluate(actions)
+        _step(actions, _evaluate)
     except ApiError:  # what is cancelled has been prepared all the same
         for action in actions:
             used.add(action, Consumption(write_units(0 if action.old is None else action.old.size)))
@@ -433,12 +388,24 @@ def _collection_metrics(actions: Sequence[_Action]) -> dict[str, list[dict[str, 
     return {name: list(collections.values()) for name, collections in found.items()}
 
 
+def _step(actions: Sequence[_Action], step: Callable[[_Action], None]) -> None:
+    """Take a step of every action. The transaction is cancelled if it fails for any."""
+    problems: list[ApiError | None] = []
+    for action in actions:
+        try:
+            step(action)
+            problems.append(None)
+        except ApiError as error:
+            if error.type not in _REASON_CODES:
+                raise
+            problems.append(error)
+    _raise_if_cancelled(problems)
+
+
 def _raise_if_cancelled(problems: Sequence[ApiError | None]) -> None:
     if not any(problems):
         return
-    codes = [
-        "None" if problem is None else _REASON_CODES.get(problem.type, problem.type) for problem in problems
-    ]
+    codes = ["None" if problem is None else _REASON_CODES[problem.type] for problem in problems]
     reasons = [
         _NONE if problem is None else _reason(code, problem)
         for code, problem in zip(codes, problems, strict=True)
@@ -447,8 +414,6 @@ def _raise_if_cancelled(problems: Sequence[ApiError | None]) -> None:
 
 
 def _reason(code: str, problem: ApiError) -> str:
-    if problem.type == "InternalServerError":
-        raise problem
     parts = [f'"Code":"{code}"', *(f'"{name}":{text}' for name, text in (problem.members or {}).items())]
     parts.append(f'"Message":{dumps(problem.message)}')
     return "{" + ",".join(parts) + "}"

@@ -73,7 +73,9 @@ class GroupCommit:
         self._holders: deque[asyncio.Future[None]] = deque()
         self._busy = False  # a group is due, being applied, or being committed
         self._refusal: ApiError | None = None  # of every further write
-        self._last_taken = 0  # writes of the group before; as many as can be where there was none just now
+        self._last_taken = (
+            MAX_GROUP_WRITES  # writes of the group before; so many where there was none just now
+        )
         self._busy_retries = 0
         self._on_idle: list[Callable[[], None]] = []
 

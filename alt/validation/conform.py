@@ -22,9 +22,8 @@ Test = Callable[[Any], bool]
 
 _TEXT = frozenset((str,))
 
-ITEMS = (
-    "PutItemInputAttributeMap"  # the model's name of what PutItem, BatchWriteItem and TransactWriteItems put
-)
+# The model's name of what PutItem, BatchWriteItem and TransactWriteItems put.
+ITEMS = "PutItemInputAttributeMap"
 
 # Attribute values in more lists and maps than this are left to the walk that does not recurse.
 _LEVELS = 32

@@ -265,9 +265,8 @@ def _bytes(text: str) -> bytes:
     try:
         if len(text) % 4 == 0 and not text.endswith("==="):
             raw = a2b_base64(text, strict_mode=True)
-            if not text.endswith("=") or text.endswith(
-                _base64(raw[len(raw) // 3 * 3 :])
-            ):  # else there are stray bits
+            # Unless unused bits are set, the bytes beyond the last whole group of three are written like this.
+            if text.endswith(_base64(raw[len(raw) // 3 * 3 :])):
                 return raw
     except ValueError:
         pass

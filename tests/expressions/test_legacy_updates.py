@@ -172,4 +172,4 @@ def test_which_updates_make_an_item(updates: dict[str, Any], creates: bool) -> N
 
 
 def test_only_an_expression_is_charged_for() -> None:
-    assert legacy.attribute_updates({"a": put({"S": "x" * 500_000})}).is_too_large is False
+    assert legacy.attribute_updates({"a": put({"S": "x" * 500_000})}).charge == 0

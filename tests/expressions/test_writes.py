@@ -8,9 +8,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alt.config import MAX_ITEM_BYTES
 from alt.errors import ApiError
 from alt.expressions import Placeholders, write_expressions
-from alt.expressions.writes import MAX_KEPT_BYTES
+from alt.expressions.writes import MAX_KEPT_BYTES, MAX_VALUES_BYTES
 
 # The texts and names that requests choose from; each uses :v, some also :w.
 EXPRESSIONS: list[tuple[str | None, str | None, dict[str, str] | None]] = [
@@ -30,7 +31,9 @@ texts = st.one_of(st.sampled_from(["S", "N", "NULL", "L"]), st.text(max_size=4))
 values = st.one_of(
     numbers,
     texts,
-    st.just({"S": "x" * (MAX_KEPT_BYTES + 1)}),
+    st.sampled_from([MAX_KEPT_BYTES, MAX_ITEM_BYTES // 2, MAX_ITEM_BYTES, MAX_VALUES_BYTES]).map(
+        lambda length: {"S": "x" * (length + 1)}
+    ),
     st.just({"BOOL": True}),
     st.lists(st.sampled_from("abc"), max_size=3).map(lambda members: {"SS": members}),
     st.lists(numbers, max_size=2).map(lambda elements: {"L": elements}),
