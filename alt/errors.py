@@ -172,3 +172,8 @@ def transaction_in_progress() -> ApiError:
 
 def internal_server_error() -> ApiError:
     return ApiError("InternalServerError", "The request processing has failed because of an unknown error.")
+
+
+def disk_full() -> ApiError:
+    """An InternalServerError, which SDKs try again, that says what its operator can do."""
+    return ApiError("InternalServerError", "The disk that holds the table is full.")

@@ -6,6 +6,13 @@ CREATE TABLE dynamo_table (
     definition TEXT NOT NULL
 ) WITHOUT ROWID;
 
+-- Files to be deleted, by their paths in the data directory: those of what was removed, and those in the making until
+-- something owns them. Nothing else is ever deleted.
+CREATE TABLE doomed_file (
+    path       TEXT PRIMARY KEY,
+    is_removed INTEGER NOT NULL  -- 0 while it is being made
+) WITHOUT ROWID;
+
 -- One row a backup, which outlives its table. `definition` is the table's at that time, `size` its bytes.
 CREATE TABLE backup (
     id         TEXT PRIMARY KEY,
@@ -19,5 +26,6 @@ CREATE TABLE backup (
     size       INTEGER NOT NULL,
     available  INTEGER NOT NULL,  -- 0 while its file is being written
     file       TEXT NOT NULL UNIQUE,
-    definition TEXT NOT NULL
+    definition TEXT NOT NULL,
+    checksum   INTEGER        -- CRC32 of its file; NULL where it was taken by format 1
 ) WITHOUT ROWID;

@@ -8,14 +8,22 @@ CREATE TABLE item (
     sk   NOT NULL,
     size INTEGER NOT NULL,   -- bytes, by DynamoDB's rules
     item TEXT NOT NULL,      -- DynamoDB JSON
+    checksum INTEGER,        -- CRC32 of the item; NULL where it was stored by format 1
     PRIMARY KEY (slot, pk, sk)
 ) WITHOUT ROWID;
 
--- Exact counts, by the name of the clustered table they count.
+-- The table's own definition, as the catalog has it (alt/storage/definition.py): from the files a lost catalog is
+-- made again. In a backup's file, `backup` is what the catalog keeps of it.
+CREATE TABLE self (definition TEXT, backup TEXT);
+INSERT INTO self VALUES (NULL, NULL);
+
+-- Exact counts, by the name of the clustered table they count. `groups` of 'item' is the number of the last group
+-- of writes, whose page a group mostly writes anyway (alt/storage/durable_mark.py).
 CREATE TABLE statistics (
     source TEXT PRIMARY KEY,
     items  INTEGER NOT NULL DEFAULT 0,
-    bytes  INTEGER NOT NULL DEFAULT 0
+    bytes  INTEGER NOT NULL DEFAULT 0,
+    groups INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 INSERT INTO statistics (source) VALUES ('item');
 

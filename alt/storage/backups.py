@@ -2,7 +2,8 @@
 
 A backup shows the table as it was when the backup was asked for. Its row in the
 catalog comes first and its file in the background; what a crash cuts short is gone at
-the next start.
+the next start. Before it is called available its items are compared with their checksums,
+and a checksum of the file is kept, which a restore compares.
 """
 
 from __future__ import annotations
@@ -11,14 +12,18 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import apsw
 
-from alt.storage import copies
+from alt.storage import copies, self_description
 from alt.storage.catalog import Catalog, backup_file_name
+from alt.storage.checksums import file_checksum, verify_items
 from alt.storage.copies import Progress, no_progress
+from alt.storage.data_directory import UnusableDataError
+from alt.storage.database_files import part_of, remove
 from alt.storage.definition import Backup
 
 if TYPE_CHECKING:
@@ -73,20 +78,30 @@ class Backups:
         """A connection to copy an available backup from."""
         if self._directory is None:
             return self._in_memory[backup.id]
-        return copies.finished(self._directory / backup_file_name(backup))
+        return copies.finished(self._path(backup))
+
+    def verify(self, backup: Backup) -> None:
+        """Raise UnusableDataError unless the backup's file is what was written. Takes as long as reading it does."""
+        if self._directory is None or backup.checksum is None:
+            return
+        path = self._path(backup)
+        if file_checksum(path) != backup.checksum:
+            raise UnusableDataError(f"backup {backup.name} is damaged: {path} is not what was written")
 
     def remove(self, backup: Backup) -> None:
         self._catalog.remove_backup(backup)
-        if self._directory is None:
-            self._in_memory.pop(backup.id).close()
-        else:
-            (self._directory / backup_file_name(backup)).unlink(missing_ok=True)
+        self._forget_file(backup)
 
-    def recover(self) -> None:
-        """At start: give up the backups that the last process left unfinished."""
-        if self._directory is not None:
-            for backup in self._catalog.sweep_backups(self._directory):
-                _log.warning("backup %s of %s was cut short and is gone", backup.name, backup.table.name)
+    def _forget_file(self, backup: Backup) -> None:
+        if self._directory is None:
+            if (contents := self._in_memory.pop(backup.id, None)) is not None:
+                contents.close()
+        elif remove(path := self._path(backup)):
+            self._catalog.note_deleted(f"{path.parent.name}/{path.name}")
+
+    def _path(self, backup: Backup) -> Path:
+        assert self._directory is not None
+        return self._directory / backup_file_name(backup)
 
     async def finish(self) -> None:
         """Return when no backup is being taken any more."""
@@ -102,17 +117,23 @@ class Backups:
             await copy
         except BaseException:
             _log.exception("backup %s of %s failed", backup.name, backup.table.name)
-            self._catalog.remove_backup(backup)
+            self.remove(backup)
             raise
 
     async def _copy_file(self, source: apsw.Connection, backup: Backup, progress: Progress) -> None:
-        assert self._directory is not None
-        path = self._directory / backup_file_name(backup)
-        part = path.with_suffix(copies.PART)
+        path = self._path(backup)
+        part = part_of(path)
+
+        def complete(copy: apsw.Connection) -> None:
+            verify_items(copy)
+            self_description.describe_backup(copy, replace(backup, available=True))
+
+        def write() -> int:
+            copies.write_file(source, part, progress, complete)
+            return file_checksum(part)
+
         try:
-            await asyncio.get_running_loop().run_in_executor(
-                self._executor, copies.write_file, source, part, progress
-            )
+            checksum = await asyncio.get_running_loop().run_in_executor(self._executor, write)
         finally:
             source.close()
         self._on_step("backup copied")
@@ -121,8 +142,8 @@ class Backups:
             copies.place(part, path.with_name(file))
             self._on_step("backup placed")
 
-        if not self._catalog.finish_backup(backup, place):
-            part.unlink(missing_ok=True)
+        if not self._catalog.finish_backup(backup, checksum, place):
+            remove(path)
         self._on_step("backed up")
 
     async def _copy_memory(
@@ -135,4 +156,4 @@ class Backups:
         finally:
             table.release()
         self._in_memory[backup.id] = target
-        self._catalog.finish_backup(backup, lambda _file: None)
+        self._catalog.finish_backup(backup, None, lambda _file: None)

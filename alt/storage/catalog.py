@@ -2,45 +2,50 @@
 
 Another process (the CLI) may change the file at any time; `refresh` notices by
 SQLite's `PRAGMA data_version`, which changes when another connection commits.
+
+It also names the doomed files: what is being made is doomed until something owns it, what is
+removed is doomed in the transaction that removes it. A crash leaves files that are named here, and
+the next start deletes those and no others.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import apsw
-
-from alt.config import Sync
 from alt.storage import sqlite
 from alt.storage.data_directory import UnusableDataError
+from alt.storage.database_files import BACKUPS_FOLDER, TABLES_FOLDER, file_name
 from alt.storage.definition import Backup, TableDefinition
 
-FORMAT = 1
-FILE_PREFIX_LENGTH = 40
+FORMAT = 2
 
-_BACKUP_COLUMNS = "id, name, created, expires, kind, items, size, available, definition"
+_BACKUP_COLUMNS = "id, name, created, expires, kind, items, size, available, checksum, definition"
 
 
 class Catalog:
     """The tables by name, the backups by id. `path` None keeps the catalog in memory."""
 
-    def __init__(self, path: Path | None, sync: Sync = "full") -> None:
-        self._connection = sqlite.connect(sqlite.MEMORY if path is None else path, sync)
-        if sqlite.is_empty(self._connection):
-            sqlite.create(self._connection, "catalog", FORMAT)
+    def __init__(self, path: Path | None) -> None:
+        # Always FULL, whatever the tables are: what it lists is there after a power cut, too.
+        self._connection = sqlite.connect(sqlite.MEMORY if path is None else path, "full")
         try:
-            sqlite.check_format(self._connection, FORMAT)
-        except UnusableDataError:
+            if sqlite.is_empty(self._connection):
+                sqlite.create(self._connection, "catalog", FORMAT)
+            sqlite.check_format(self._connection, "catalog", FORMAT)
+        except BaseException:
             self._connection.close()
             raise
         self._data_version = -1
         self.tables: dict[str, TableDefinition] = {}
         self.files: dict[str, str] = {}  # table id -> file name
         self.backups: dict[str, Backup] = {}
+        self.removed: set[str] = set()  # paths of files to delete, in the data directory
+        self._dooming: list[str] = []  # by the transaction under way
+        self._deleted: set[str] = set()  # those of them that are gone, which the next change forgets
         self.refresh()
 
     def refresh(self) -> bool:
@@ -61,31 +66,93 @@ class Catalog:
         self.files = {table_id: file for table_id, file, _ in rows}
         backups = self._connection.execute(f"SELECT {_BACKUP_COLUMNS} FROM backup ORDER BY id")
         self.backups = {row[0]: _backup(*row) for row in backups}
+        removed: Any = self._connection.execute("SELECT path FROM doomed_file WHERE is_removed")
+        self.removed = {path for (path,) in removed} - self._deleted
+
+    # Doomed files
+
+    def sweep(self, delete: Callable[[str], bool]) -> list[Backup]:
+        """At start: delete what a crash left behind. `delete` is given a path; False if that is still in use.
+
+        Backups that were cut short go as well, and are returned.
+        """
+        with self._transaction():
+            torn = [backup for backup in self.backups.values() if not backup.available]
+            for backup in torn:
+                self._doom(_backup_path(backup))
+            self._connection.execute("DELETE FROM backup WHERE available = 0")
+            doomed: list[Any] = self._connection.execute("SELECT path FROM doomed_file").fetchall()
+            gone = [(path,) for (path,) in doomed if delete(path)]
+            self._connection.executemany("DELETE FROM doomed_file WHERE path = ?", gone)
+        self._load()
+        return torn
+
+    def note_deleted(self, path: str) -> None:
+        """A removed file is gone; with the next change that is stored as well."""
+        self.removed.discard(path)
+        self._deleted.add(path)
+
+    def begin_file(self, path: str) -> None:
+        """A file is about to be made: until something owns it, it is doomed."""
+        with self._transaction():
+            self._connection.execute("INSERT OR REPLACE INTO doomed_file VALUES (?, 0)", (path,))
+
+    def _doom(self, path: str) -> None:
+        self._connection.execute("INSERT OR REPLACE INTO doomed_file VALUES (?, 1)", (path,))
+        self._dooming.append(path)
+
+    def _own(self, path: str) -> None:
+        self._connection.execute("DELETE FROM doomed_file WHERE path = ?", (path,))
 
     # Tables
 
-    def add(self, definition: TableDefinition, create_file: Callable[[str], None]) -> bool:
-        """Store a new table; `create_file` makes the file of the name it is given.
+    def add(self, definition: TableDefinition, create_file: Callable[[str], None] | None) -> bool:
+        """Store a new table; `create_file` makes the file of the name it is given, None where there is none yet.
 
         False, and nothing done, if the name is taken.
         """
         file = file_name(definition.name, definition.id)
+        if self._is_taken(definition.name):
+            self._load()
+            return False
+        path = _table_path(file)
+        if create_file is not None:
+            self.begin_file(path)
+            create_file(file)
         with self._transaction():
-            taken = self._connection.execute(
-                "SELECT 1 FROM dynamo_table WHERE name = ?", (definition.name,)
-            ).get
-            if taken is None:
-                create_file(file)
+            is_taken = self._is_taken(definition.name)
+            if is_taken:
+                self._doom(path)
+            else:
+                self._own(path)
                 self._connection.execute(
                     "INSERT INTO dynamo_table (name, id, file, definition) VALUES (?, ?, ?, ?)",
                     (definition.name, definition.id, file, definition.to_json()),
                 )
-        if taken is not None:
+        if is_taken:
             self._load()
             return False
         self.tables[definition.name] = definition
         self.files[definition.id] = file
         return True
+
+    def adopt(self, definition: TableDefinition, file: str) -> bool:
+        """List a table whose file is there already; False if its name, or its id, is another table's."""
+        with self._transaction():
+            taken = self._connection.execute(
+                "SELECT 1 FROM dynamo_table WHERE name = ? OR id = ?", (definition.name, definition.id)
+            ).get
+            if taken is None:
+                self._connection.execute(
+                    "INSERT INTO dynamo_table (name, id, file, definition) VALUES (?, ?, ?, ?)",
+                    (definition.name, definition.id, file, definition.to_json()),
+                )
+        self._load()
+        return taken is None
+
+    def _is_taken(self, name: str) -> bool:
+        found = self._connection.execute("SELECT 1 FROM dynamo_table WHERE name = ?", (name,)).get
+        return found is not None
 
     def replace(self, definition: TableDefinition) -> None:
         """Store a changed definition of an existing table."""
@@ -118,9 +185,45 @@ class Catalog:
         return waits
 
     def remove(self, definition: TableDefinition) -> None:
+        """Forget a table; its file is doomed."""
         with self._transaction():
+            self._doom(_table_path(self.files[definition.id]))
             self._connection.execute("DELETE FROM dynamo_table WHERE id = ?", (definition.id,))
         del self.tables[definition.name], self.files[definition.id]
+
+    def load(
+        self, snapshot: Path, placed: Mapping[str, str], changed: Mapping[str, TableDefinition]
+    ) -> set[str]:
+        """The tables become those of a snapshot's catalog, in one transaction; the paths of the files that were.
+
+        `placed` are the files that stand ready, by table id, and `changed` the definitions that are not the
+        snapshot's. Raises UnusableDataError where a server has started meanwhile and deleted what was placed.
+        """
+        self._connection.execute("ATTACH ? AS snapshot", (str(snapshot),))
+        try:
+            with self._transaction():
+                for file in placed.values():
+                    self._own(_table_path(file))
+                    if not self._connection.changes():
+                        raise UnusableDataError(f"{file} is gone: a server has started meanwhile. Try again")
+                files = self._connection.execute("SELECT file FROM main.dynamo_table")
+                old = {_table_path(str(file)) for (file,) in files.fetchall()}
+                for path in old:
+                    self._doom(path)
+                self._connection.execute("DELETE FROM main.dynamo_table")
+                self._connection.execute("INSERT INTO main.dynamo_table SELECT * FROM snapshot.dynamo_table")
+                self._connection.executemany(
+                    "UPDATE main.dynamo_table SET file = ? WHERE id = ?",
+                    ((file, table_id) for table_id, file in placed.items()),
+                )
+                self._connection.executemany(
+                    "UPDATE main.dynamo_table SET definition = ? WHERE id = ?",
+                    ((definition.to_json(), table_id) for table_id, definition in changed.items()),
+                )
+        finally:
+            self._connection.execute("DETACH snapshot")
+        self._load()
+        return old
 
     # Backups
 
@@ -128,7 +231,7 @@ class Catalog:
         with self._transaction():
             self._connection.execute(
                 "INSERT INTO backup (id, name, table_name, table_id, created, expires, kind, items, size, "
-                "available, file, definition) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "available, file, definition, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     backup.id,
                     backup.name,
@@ -142,11 +245,12 @@ class Catalog:
                     backup.available,
                     backup_file_name(backup),
                     backup.table.to_json(),
+                    backup.checksum,
                 ),
             )
         self.backups[backup.id] = backup
 
-    def finish_backup(self, backup: Backup, place_file: Callable[[str], None]) -> bool:
+    def finish_backup(self, backup: Backup, checksum: int | None, place_file: Callable[[str], None]) -> bool:
         """Store that a backup is complete; `place_file` puts its file under the name it is given.
 
         False, and nothing done, if the backup was given up meanwhile.
@@ -157,48 +261,54 @@ class Catalog:
             ).get
             if waits is not None:
                 place_file(backup_file_name(backup))
-                self._connection.execute("UPDATE backup SET available = 1 WHERE id = ?", (backup.id,))
+                self._connection.execute(
+                    "UPDATE backup SET available = 1, checksum = ? WHERE id = ?", (checksum, backup.id)
+                )
         if waits is None:
             return False
-        self.backups[backup.id] = replace(backup, available=True)
+        self.backups[backup.id] = replace(backup, available=True, checksum=checksum)
         return True
 
     def remove_backup(self, backup: Backup) -> None:
+        """Forget a backup; its file is doomed."""
         with self._transaction():
+            self._doom(_backup_path(backup))
             self._connection.execute("DELETE FROM backup WHERE id = ?", (backup.id,))
         self.backups.pop(backup.id, None)
 
     # Life
 
-    def sweep_tables(self, directory: Path) -> None:
-        """Delete files in `directory` that no table owns (left by a crash between two steps)."""
-        with self._transaction():
-            self._load()
-            _sweep(directory, self.files.values())
-
-    def sweep_backups(self, directory: Path) -> list[Backup]:
-        """Forget the backups that a crash cut short, delete files that none owns; return those forgotten."""
-        with self._transaction():
-            self._load()
-            torn = [backup for backup in self.backups.values() if not backup.available]
-            self._connection.execute("DELETE FROM backup WHERE available = 0")
-            for backup in torn:
-                del self.backups[backup.id]
-            _sweep(directory, map(backup_file_name, self.backups.values()))
-        return torn
+    def paths(self) -> Iterable[str]:
+        """Of all files that tables and backups own and that are doomed, in the data directory."""
+        doomed: Any = self._connection.execute("SELECT path FROM doomed_file")
+        yield from map(_table_path, self.files.values())
+        yield from map(_backup_path, self.backups.values())
+        yield from (path for (path,) in doomed)
 
     def close(self) -> None:
+        if self._deleted:
+            with self._transaction():
+                pass
         self._connection.close()
 
-    def _transaction(self) -> apsw.Connection:
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
         self._connection.transaction_mode = "IMMEDIATE"
-        return self._connection
+        self._dooming.clear()
+        with self._connection:
+            yield
+            deleted = [(path,) for path in self._deleted]
+            self._connection.executemany("DELETE FROM doomed_file WHERE path = ?", deleted)
+        self._deleted.clear()
+        self.removed.update(self._dooming)  # now that the file is certain to be nobody's
 
 
-def file_name(table: str, unique: str) -> str:
-    """A readable prefix and an id: unique even where a file system ignores case."""
-    prefix = re.sub(r"[^A-Za-z0-9_-]", "_", table)[:FILE_PREFIX_LENGTH]
-    return f"{prefix}-{unique}.db"
+def _table_path(file: str) -> str:
+    return f"{TABLES_FOLDER}/{file}"
+
+
+def _backup_path(backup: Backup) -> str:
+    return f"{BACKUPS_FOLDER}/{backup_file_name(backup)}"
 
 
 def backup_file_name(backup: Backup) -> str:
@@ -214,15 +324,8 @@ def _backup(
     items: int,
     size: int,
     available: int,
+    checksum: int | None,
     definition: str,
 ) -> Backup:
     table = TableDefinition.from_json(definition)
-    return Backup(backup_id, name, created, table, items, size, kind, expires, bool(available))
-
-
-def _sweep(directory: Path, owned: Iterable[str]) -> None:
-    owned = set(owned)
-    for path in directory.iterdir():
-        # With its -wal and -shm. What is still being written ends in .part, and nobody owns it.
-        if path.name.split(".db")[0] + ".db" not in owned:
-            path.unlink(missing_ok=True)
+    return Backup(backup_id, name, created, table, items, size, kind, expires, bool(available), checksum)

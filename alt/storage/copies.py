@@ -15,13 +15,13 @@ from pathlib import Path
 
 import apsw
 
-from alt.storage import sqlite
+if sys.platform == "darwin":
+    import fcntl
+
+from alt.storage import database_files, sqlite
 
 STEP_PAGES = 256  # 2 MB: about 1 ms
 CACHE_KIB = 2_048  # each page is read and written once
-
-# The suffix of a file that is being written, which nobody owns.
-PART = ".part"
 
 # Called with the pages copied so far and with how many there are, on whichever thread copies.
 Progress = Callable[[int, int], None]
@@ -54,10 +54,12 @@ def finished(path: Path) -> apsw.Connection:
 def blank(path: Path | None) -> apsw.Connection:
     """An empty database to copy into; None for one in memory. What stood at `path` is gone.
 
+    That goes for its write-ahead log, too, which SQLite would take for the new one's.
+
     A file is made durable by `sync_file` once it is closed, and not before.
     """
     if path is not None:
-        path.unlink(missing_ok=True)
+        database_files.remove(path)
     connection = sqlite.connect(sqlite.MEMORY if path is None else path, "off")
     connection.pragma("page_size", sqlite.PAGE_BYTES)
     if path is not None:
@@ -101,7 +103,7 @@ def write_file(
             target.close()
         sync_file(path)
     except BaseException:
-        path.unlink(missing_ok=True)
+        database_files.remove(path)
         raise
 
 
@@ -112,9 +114,12 @@ def place(part: Path, path: Path) -> None:
 
 
 def sync_file(path: Path) -> None:
-    """Make a closed file's content durable."""
+    """Make a file's content durable."""
     with path.open("r+b") as file:
-        os.fsync(file.fileno())
+        if sys.platform == "darwin":
+            fcntl.fcntl(file.fileno(), fcntl.F_FULLFSYNC)  # a plain fsync does not reach the disk
+        else:
+            os.fsync(file.fileno())
 
 
 def sync_directory(path: Path) -> None:

@@ -103,6 +103,8 @@ class TableDefinition:
     back as it is (`BillingModeSummary`, `DeletionProtectionEnabled`, ...).
     `created` is in epoch seconds. `streams` are in their order, the disabled ones for as
     long as they may be read. A table with a `restore` is CREATING and has no file yet.
+    `revision` grows with each change: of the catalog's definition and the one in the table's file the
+    one with the higher is the newer.
     """
 
     name: str
@@ -116,6 +118,7 @@ class TableDefinition:
     recovery: RecoveryDefinition | None = None
     time_to_live: TimeToLive | None = None
     restore: Restore | None = None
+    revision: int = field(default=0, compare=False)
 
     @property
     def key_attributes(self) -> tuple[KeyAttribute, ...]:
@@ -167,7 +170,7 @@ class Backup:
     """A backup of a table. `table` is its definition as it was then, `items` and `size` (bytes) what it held.
 
     `created` and `expires` are in epoch seconds; `kind` is `USER` or `SYSTEM`. Until it is
-    `available` its file is being written.
+    `available` its file is being written; then `checksum` is that of the file, None if it is not known.
     """
 
     id: str
@@ -179,6 +182,7 @@ class Backup:
     kind: str = "USER"
     expires: float | None = None
     available: bool = False
+    checksum: int | None = None
 
 
 def _index(members: dict[str, Any]) -> IndexDefinition:

@@ -5,6 +5,8 @@ SAVEPOINT, and one COMMIT makes them durable before any of their answers leaves.
 The applying runs on the event loop's thread; the COMMIT, which waits for the disk
 without holding the interpreter's lock, on a thread of its own, and meanwhile
 further writes gather for the next group.
+
+Whatever is raised, by SQLite or by a bug of ours, a group is answered and the next one begins.
 """
 
 from __future__ import annotations
@@ -17,13 +19,12 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import apsw
 
-from alt.errors import ApiError, internal_server_error, resource_not_found
+from alt.errors import ApiError, disk_full, internal_server_error, resource_not_found
 from alt.storage.sqlite import BUSY_TIMEOUT_MS
-from alt.storage.statistics import Statistics
 
 T = TypeVar("T")
 
@@ -45,30 +46,63 @@ Waiting = tuple[Write, "asyncio.Future[Any]"]
 Outcome = tuple[Any, Exception | None]
 
 
+class Bookkeeping(Protocol):
+    """What a file keeps beside its writes. `mark` and `undo` follow the SAVEPOINT of the write under way."""
+
+    def mark(self) -> None: ...
+
+    def undo(self) -> None: ...
+
+    def store(self) -> None:
+        """Write what has gathered, at the end of the group and inside its transaction."""
+        ...
+
+    def stored(self) -> None:
+        """The group is durable. Called on the thread that committed it."""
+        ...
+
+    def discard(self) -> None:
+        """The group is lost."""
+        ...
+
+
 def is_granted(held: asyncio.Future[None]) -> bool:
     """Whether what `hold` gave is held. Who is cancelled in the instant that it is granted holds it all the same."""
     return held.done() and not held.cancelled() and held.exception() is None
 
 
+def answer(future: asyncio.Future[Any], result: Any, error: BaseException | None = None) -> None:
+    """Give a waiting future its result or its error, unless whoever waited for it has gone."""
+    if future.done():
+        return
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)
+
+
+def reason(fault: BaseException) -> str:
+    """What kept SQLite from writing, and for a full disk what to do about it."""
+    if isinstance(fault, apsw.FullError):
+        return "the disk is full: writes go on as soon as there is space"
+    return str(fault)
+
+
 class GroupCommit:
-    """The write side of one SQLite file.
+    """The write side of one SQLite file. `name` is what log lines call it.
 
     `executor` runs COMMITs; None commits where it stands (a database in memory,
-    whose only connection the reads share). `on_failure` is called when a group is lost.
+    whose only connection the reads share).
     """
 
     def __init__(
-        self,
-        connection: apsw.Connection,
-        executor: Executor | None,
-        statistics: Statistics,
-        on_failure: Callable[[], None],
+        self, connection: apsw.Connection, executor: Executor | None, bookkeeping: Bookkeeping, name: str
     ) -> None:
         self._connection = connection
         self._cursor = connection.cursor()
         self._executor = executor
-        self._statistics = statistics
-        self._on_failure = on_failure
+        self._bookkeeping = bookkeeping
+        self._name = name
         self._waiting: deque[Waiting] = deque()
         self._holders: deque[asyncio.Future[None]] = deque()
         self._busy = False  # a group is due, being applied, or being committed
@@ -117,7 +151,11 @@ class GroupCommit:
         return held
 
     def release(self) -> None:
-        self._next()
+        """Let the writes in that came meanwhile, and then the next holder: neither keeps the other out."""
+        if self._waiting:
+            self._schedule()
+        else:
+            self._next()
 
     async def alone(self, work: Callable[[], None]) -> None:
         """Run `work`, which may take long, in a transaction of its own on the executor; writes queue up meanwhile.
@@ -147,23 +185,26 @@ class GroupCommit:
         try:
             self._cursor.execute("BEGIN IMMEDIATE")
             work()
+            self._bookkeeping.store()
             self._cursor.execute("COMMIT")
+            self._bookkeeping.stored()
         finally:
             if self._connection.in_transaction:
+                self._bookkeeping.discard()
                 self._cursor.execute("ROLLBACK")
             self._connection.set_busy_timeout(0)
 
-    def break_off(self) -> None:
-        """Take no further writes: the file lacks what is decided, until the next start gives it that."""
-        self._refusal = internal_server_error()
-        for _, future in self._waiting:
-            future.set_exception(self._refusal)
-        self._waiting.clear()
-        self._next()
-
     def close(self, *, is_gone: bool) -> None:
-        """Refuse whoever found the table before it was closed and comes only now; `is_gone`: there is none any more."""
-        self._refusal = resource_not_found() if is_gone else internal_server_error()
+        """Refuse whoever waits, or found the table before it was closed and comes only now.
+
+        `is_gone`: there is no such table any more.
+        """
+        self._refusal = refusal = resource_not_found() if is_gone else internal_server_error()
+        refused = [future for _, future in self._waiting] + list(self._holders)
+        self._waiting.clear()
+        self._holders.clear()
+        for future in refused:
+            answer(future, None, refusal)
 
     def _begin(self) -> None:
         try:
@@ -175,7 +216,7 @@ class GroupCommit:
             else:
                 asyncio.get_running_loop().call_later(BUSY_RETRY_SECONDS, self._begin)
             return
-        except apsw.Error as fault:
+        except Exception as fault:
             self._fail([future for _, future in self._take()], fault)
             return
         self._apply(self._take())
@@ -196,16 +237,20 @@ class GroupCommit:
         changes = self._connection.total_changes()
         try:
             outcomes = [self._run(write) for write, _ in group]
-            self._statistics.store()
             # Where nothing was changed, as by conditions that do not hold, there is no disk to wait for.
-            if self._executor is None or self._connection.total_changes() == changes:
-                self._cursor.execute("COMMIT")
-                self._finish(futures, outcomes)
-                return
-        except apsw.Error as fault:
+            is_changed = self._connection.total_changes() != changes
+            if is_changed:
+                self._bookkeeping.store()
+                if self._executor is not None:
+                    self._commit(self._executor, futures, outcomes)
+                    return
+            self._cursor.execute("COMMIT")
+            if is_changed:
+                self._bookkeeping.stored()
+        except Exception as fault:
             self._fail(futures, fault)
-            return
-        self._commit(self._executor, futures, outcomes)
+        else:
+            self._finish(futures, outcomes)
 
     def _commit(
         self, executor: Executor, futures: list[asyncio.Future[Any]], outcomes: list[Outcome]
@@ -219,6 +264,7 @@ class GroupCommit:
             fault: Exception | None = None
             try:
                 self._cursor.execute("COMMIT")
+                self._bookkeeping.stored()
             except Exception as error:
                 fault = error
             loop.call_soon_threadsafe(committed, fault)
@@ -240,7 +286,7 @@ class GroupCommit:
         """One write in its SAVEPOINT; its own error undoes it alone."""
         cursor = self._cursor
         cursor.execute("SAVEPOINT write")
-        self._statistics.mark()
+        self._bookkeeping.mark()
         try:
             result = write()
         except Exception as error:
@@ -249,46 +295,50 @@ class GroupCommit:
                 raise
             cursor.execute("ROLLBACK TO write")
             cursor.execute("RELEASE write")
-            self._statistics.undo()
+            self._bookkeeping.undo()
             return None, error
         cursor.execute("RELEASE write")
         return result, None
 
     def _finish(self, futures: list[asyncio.Future[Any]], outcomes: list[Outcome]) -> None:
         for future, (result, error) in zip(futures, outcomes, strict=True):
-            if future.cancelled():
-                continue
-            if error is None:
-                future.set_result(result)
-            else:
-                future.set_exception(error)
+            answer(future, result, error)
         self._next()
 
     def _fail(self, futures: list[asyncio.Future[Any]], fault: BaseException) -> None:
         """Nothing of the group was stored: say so to each of its writes."""
-        _log.error("a group of %d writes was not stored", len(futures), exc_info=fault)
-        self._statistics.discard()
-        if self._connection.in_transaction:
-            self._cursor.execute("ROLLBACK")
-        self._on_failure()
+        if futures:
+            trace = None if isinstance(fault, apsw.Error) else fault
+            _log.error(
+                "%s: %d writes were not stored: %s", self._name, len(futures), reason(fault), exc_info=trace
+            )
+        try:
+            if self._connection.in_transaction:
+                self._cursor.execute("ROLLBACK")
+            self._bookkeeping.discard()
+        except Exception as another:
+            _log.error("%s: nor could that be undone: %s", self._name, another)
+        refusal = disk_full() if isinstance(fault, apsw.FullError) else internal_server_error()
         for future in futures:
-            if not future.cancelled():
-                future.set_exception(internal_server_error())
+            answer(future, None, refusal)
         self._next()
 
     def _next(self) -> None:
         """Go on: holders first, since they hold up others that hold already."""
         while self._holders:
             holder = self._holders.popleft()
-            if not holder.cancelled():
+            if not holder.done():
                 holder.set_result(None)
                 return
         if self._waiting:
-            # A turn later: the answers of the group that has ended are sent first.
-            loop = asyncio.get_running_loop()
-            loop.call_soon(loop.call_soon, self._begin)
+            self._schedule()
             return
         self._busy = False
         waiting, self._on_idle = self._on_idle, []
         for callback in waiting:
             callback()
+
+    def _schedule(self) -> None:
+        """Begin the next group a turn later: the answers of the group that has ended are sent first."""
+        loop = asyncio.get_running_loop()
+        loop.call_soon(loop.call_soon, self._begin)

@@ -22,11 +22,11 @@ from typing import TYPE_CHECKING
 
 import apsw
 
-from alt.storage import copies, expiry, sqlite
+from alt.storage import copies, expiry, self_description, sqlite
 from alt.storage.copies import Progress, no_progress
 from alt.storage.definition import IndexDefinition, TableDefinition
 from alt.storage.indexes import index_columns
-from alt.storage.table import Table
+from alt.storage.table import FORMAT, Table
 
 if TYPE_CHECKING:
     from alt.storage.store import Store
@@ -150,6 +150,7 @@ def _noted(task: asyncio.Task[None]) -> None:
 
 def reshape(copy: apsw.Connection, old: TableDefinition, new: TableDefinition) -> None:
     """Make a copy of an `old` table's database a `new` table's: fewer indexes or other names for them."""
+    sqlite.check_format(copy, "table", FORMAT)  # a backup may be of an older one
     kept = {index.id: index for index in new.indexes}
     cursor = copy.cursor()
     with copy:
@@ -162,6 +163,7 @@ def reshape(copy: apsw.Connection, old: TableDefinition, new: TableDefinition) -
         # The journal's entries and the clients' tokens are about the old table.
         cursor.execute("UPDATE transaction_mark SET number = 0")
         cursor.execute("DELETE FROM token")
+        self_description.describe_table(cursor, new)
 
 
 def forget_changes(copy: apsw.Connection) -> None:

@@ -9,6 +9,7 @@ begun; the copying itself holds up nobody.
 Loading gives the copies new names among the tables' files and replaces the catalog's
 rows in one transaction. A server that runs meanwhile finds its tables' files changed
 and turns to the new ones; what it was about to write goes to the old state, as a whole.
+A checksum of each file is kept, and compared as the file is loaded.
 Backups are no part of this: they outlive their tables. Nor is the change log: a loaded
 table's begins anew, after all that a stream's readers may have seen of it.
 """
@@ -28,22 +29,25 @@ from typing import Any, NamedTuple
 
 import apsw
 import ujson
+from zlib_ng import zlib_ng
 
 from alt.storage import copies, sqlite
-from alt.storage.catalog import FORMAT, file_name
+from alt.storage.catalog import FORMAT, Catalog
+from alt.storage.checksums import DamagedItemError, file_checksum, verify_items
 from alt.storage.data_directory import AlreadyServedError, ServerLock, UnusableDataError
+from alt.storage.database_files import PART, TABLES_FOLDER, file_name, remove
 from alt.storage.definition import TableDefinition
-from alt.storage.journal import Effect, Journal, Token
-from alt.storage.store import CATALOG_FILE, CATALOG_POLL_SECONDS, JOURNAL_FILE, TABLES_FOLDER
+from alt.storage.journal import Entry, Journal
+from alt.storage.store import CATALOG_FILE, CATALOG_POLL_SECONDS, JOURNAL_FILE
 from alt.storage.table import Table
-from alt.storage.transactions import Transactions
+from alt.storage.transactions import give
 
 SNAPSHOTS_FOLDER = "snapshots"
 SUMMARY_FILE = "snapshot.json"
+CHECKSUMS_FILE = "checksums.json"  # of every other file, by its name
 
-# The tables of the catalog whose rows a snapshot brings back, and those that it leaves as they are.
-RESTORED = ("dynamo_table",)
-LEFT = ("backup",)
+# The tables of the catalog that no snapshot brings back.
+LEFT = ("backup", "doomed_file")
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 REPLACED = ".replaced"  # ends the name of a snapshot that is giving way to another one
@@ -87,7 +91,7 @@ class _Moment(NamedTuple):
     tables: list[_Row]
     sources: dict[str, apsw.Connection]
     catalog: apsw.Connection
-    pending: list[tuple[int, list[Effect], Token | None]]
+    pending: list[Entry]
 
 
 class Snapshots:
@@ -152,7 +156,7 @@ class Snapshots:
         self._put_back()
         if (self._folder / name).exists() and not replace:
             raise SnapshotError(f"snapshot {name} exists: --replace replaces it, or choose another name")
-        part = self._folder / f".{name}{copies.PART}"
+        part = self._folder / f".{name}{PART}"
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         try:
@@ -199,7 +203,7 @@ class Snapshots:
             return pins.enter_context(closing(copies.pinned(path)))
 
         # With all files locked, what is journaled and not in a file was cut short, and is to be finished.
-        with closing(Journal(self._directory / JOURNAL_FILE, "full")) as journal:
+        with closing(Journal(self._directory / JOURNAL_FILE)) as journal:
             pending = list(journal.pending())
         sources = {table.file: pinned(self._path(table.file)) for table in tables}
         return _Moment(tables, sources, pinned(self._directory / CATALOG_FILE), pending)
@@ -213,26 +217,23 @@ class Snapshots:
             def advanced(done: int, _pages: int, before: int = before) -> None:
                 progress(before + done * sqlite.PAGE_BYTES, total)
 
-            copies.write_file(source, part / file, advanced)
+            try:
+                copies.write_file(source, part / file, advanced, verify_items)
+            except DamagedItemError as damage:
+                raise SnapshotError(f"{file}: {damage}") from None
             before += sizes[file] * sqlite.PAGE_BYTES
         copies.write_file(moment.catalog, part / CATALOG_FILE, change=_keep_restored)
 
     def _complete(self, part: Path, moment: _Moment) -> None:
         """Finish in the copies what was decided; then they are files that no journal knows."""
         definitions = {row.file: TableDefinition.from_json(row.definition) for row in moment.tables}
-        opened: dict[str, Table] = {}
-        with ThreadPoolExecutor(1) as executor:  # never used: a redo commits where it stands
-
-            def open_table(file: str) -> Table | None:
-                if file in definitions and file not in opened:
-                    opened[file] = Table(definitions[file], part / file, "off", executor)
-                return opened.get(file)
-
-            transactions = Transactions(None, None)
-            if not all(transactions.redo(*entry, open_table) for entry in moment.pending):
-                raise SnapshotError("a transaction cannot be finished: `alt tables check` says more")
-            for table in opened.values():
-                table.close()
+        with ThreadPoolExecutor(1) as executor:  # never used: what is given is committed where it stands
+            for file in definitions:
+                entries = [entry for entry in moment.pending if file in entry.files]
+                if entries:
+                    with closing(Table(definitions[file], part / file, "off", executor)) as table:
+                        for entry in entries:
+                            give(table, entry)
         for file in definitions:
             with closing(sqlite.connect(part / file, "off")) as copy:
                 copy.execute("UPDATE transaction_mark SET number = 0")
@@ -246,7 +247,10 @@ class Snapshots:
         size = sum(path.stat().st_size for path in part.iterdir())
         snapshot = Snapshot(name, now, len(moment.tables), items, size)
         (part / SUMMARY_FILE).write_text(ujson.dumps(asdict(snapshot), indent=2) + "\n", encoding="utf-8")
-        copies.sync_file(part / SUMMARY_FILE)
+        checksums = {path.name: file_checksum(path) for path in part.iterdir()}
+        (part / CHECKSUMS_FILE).write_text(ujson.dumps(checksums), encoding="utf-8")
+        for file in (SUMMARY_FILE, CHECKSUMS_FILE):
+            copies.sync_file(part / file)
         copies.sync_directory(part)
         return snapshot
 
@@ -259,25 +263,27 @@ class Snapshots:
         """
         snapshot = self.get(name)
         folder = self._folder / name
-        with self._unserved() as is_served:
+        with self._unserved() as is_served, closing(Catalog(self._directory / CATALOG_FILE)) as catalog:
             tables = self._snapshot_tables(folder)
             placed = {table.id: file_name(table.name, f"{table.id}-{new_id()[-8:]}") for table in tables}
+            for file in placed.values():
+                catalog.begin_file(f"{TABLES_FOLDER}/{file}")
             try:
                 self._place(folder, tables, placed, progress)
                 definitions = self._begin_logs_anew(tables, placed, now)
-                old_files = self._replace_rows(folder, placed, definitions)
+                old = catalog.load(folder / CATALOG_FILE, placed, definitions)
             except BaseException:
                 for file in placed.values():
-                    self._path(file).unlink(missing_ok=True)
+                    remove(self._path(file))
                 raise
             if is_served:
                 time.sleep(
                     2 * CATALOG_POLL_SECONDS
                 )  # it looks at the catalog so often, and removes the files
             else:
-                for file in old_files:
-                    for suffix in ("", "-wal", "-shm"):
-                        Path(f"{self._path(file)}{suffix}").unlink(missing_ok=True)
+                for path in old:
+                    if remove(self._directory / path):
+                        catalog.note_deleted(path)
         return snapshot
 
     @contextmanager
@@ -295,8 +301,8 @@ class Snapshots:
 
     def _snapshot_tables(self, folder: Path) -> list[_Row]:
         with closing(copies.finished(folder / CATALOG_FILE)) as catalog:
-            version = catalog.pragma("user_version")
-            if version != FORMAT:
+            version = int(catalog.pragma("user_version"))
+            if version > FORMAT:
                 raise UnusableDataError(
                     f"snapshot {folder.name} has format {version}; this version of Alt reads format {FORMAT}"
                 )
@@ -306,15 +312,33 @@ class Snapshots:
         """Copy the snapshot's files among the tables', under names that nobody knows yet."""
         total = sum((folder / table.file).stat().st_size for table in tables)
         done = 0
+        saved = self._checksums(folder)
         for table in tables:
             path = self._path(placed[table.id])
+            checksum = 0
             with (folder / table.file).open("rb") as source, path.open("wb") as target:
                 while chunk := source.read(CHUNK_BYTES):
                     target.write(chunk)
+                    checksum = zlib_ng.crc32(chunk, checksum)
                     done += len(chunk)
                     progress(done, total)
+            if checksum != saved.get(table.file, checksum):
+                raise SnapshotError(
+                    f"snapshot {folder.name} is damaged: {folder / table.file} is not what was saved"
+                )
             copies.sync_file(path)
         copies.sync_directory(self._directory / TABLES_FOLDER)
+
+    def _checksums(self, folder: Path) -> dict[str, int]:
+        """What the files were when they were saved; the catalog's is compared at once. Empty where nobody noted it."""
+        if not (folder / CHECKSUMS_FILE).exists():
+            return {}
+        saved: dict[str, int] = ujson.loads((folder / CHECKSUMS_FILE).read_text(encoding="utf-8"))
+        if file_checksum(folder / CATALOG_FILE) != saved.get(CATALOG_FILE):
+            raise SnapshotError(
+                f"snapshot {folder.name} is damaged: its {CATALOG_FILE} is not what was saved"
+            )
+        return saved
 
     def _begin_logs_anew(
         self, tables: list[_Row], placed: dict[str, str], now: float
@@ -338,30 +362,10 @@ class Snapshots:
             copies.sync_file(path)
             if definition.recovery is not None and definition.recovery.enabled is not None:
                 recovery = dataclasses.replace(definition.recovery, enabled=now)
-                changed[table.id] = dataclasses.replace(definition, recovery=recovery)
+                changed[table.id] = dataclasses.replace(
+                    definition, recovery=recovery, revision=definition.revision + 1
+                )
         return changed
-
-    def _replace_rows(
-        self, folder: Path, placed: dict[str, str], definitions: dict[str, TableDefinition]
-    ) -> list[str]:
-        """The catalog's rows become the snapshot's; the files of those that were."""
-        with closing(sqlite.connect(self._directory / CATALOG_FILE)) as catalog:
-            catalog.execute("ATTACH ? AS snapshot", (str(folder / CATALOG_FILE),))
-            catalog.transaction_mode = "IMMEDIATE"
-            with catalog:
-                old_files = [file for (file,) in catalog.execute("SELECT file FROM main.dynamo_table")]
-                for table in RESTORED:
-                    catalog.execute(f"DELETE FROM main.{table}")
-                    catalog.execute(f"INSERT INTO main.{table} SELECT * FROM snapshot.{table}")
-                catalog.executemany(
-                    "UPDATE main.dynamo_table SET file = ? WHERE id = ?",
-                    ((file, table_id) for table_id, file in placed.items()),
-                )
-                catalog.executemany(
-                    "UPDATE main.dynamo_table SET definition = ? WHERE id = ?",
-                    ((definition.to_json(), table_id) for table_id, definition in definitions.items()),
-                )
-        return old_files
 
     def _read(self, path: Path) -> Snapshot:
         summary: dict[str, Any] = ujson.loads((path / SUMMARY_FILE).read_text(encoding="utf-8"))

@@ -60,16 +60,21 @@ def is_empty(connection: apsw.Connection) -> bool:
     )
 
 
-def check_format(connection: apsw.Connection, version: int) -> None:
-    """Raise UnusableDataError unless the file is Alt's, and of this version of its format."""
+def check_format(connection: apsw.Connection, script: str, version: int) -> None:
+    """Raise UnusableDataError unless the file is Alt's and can be read; one of an older format is brought up to date.
+
+    `sql/<script>_<n>.sql` makes a file of format `n` of one of the format before it.
+    """
     if connection.pragma("application_id") != APPLICATION_ID:
         raise UnusableDataError(f"{connection.filename} is no file of Alt's")
-    found = connection.pragma("user_version")
-    if found != version:
+    found = int(connection.pragma("user_version"))
+    if found > version:
         raise NewerFormatError(
             f"{connection.filename} has format {found}, and this version of Alt reads format {version}: "
             "use the version that wrote it"
         )
+    for newer in range(found + 1, version + 1):
+        _run(connection, f"{script}_{newer}", newer)
 
 
 def create(connection: apsw.Connection, script: str, version: int) -> None:
@@ -77,8 +82,15 @@ def create(connection: apsw.Connection, script: str, version: int) -> None:
     connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
     if connection.filename:
         connection.execute("PRAGMA journal_mode = WAL")
+    _run(connection, script, version)
+
+
+def _run(connection: apsw.Connection, script: str, version: int) -> None:
     text = files("alt.sql").joinpath(f"{script}.sql").read_text(encoding="utf-8")
+    connection.transaction_mode = "IMMEDIATE"
     with connection:
+        if connection.pragma("user_version") == version:
+            return  # another process was faster
         connection.execute(text)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {version}")

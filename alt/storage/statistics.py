@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import apsw
 
+from alt.storage.rows import ITEMS
+
 
 class Statistics:
     """What a group of writes adds to the stored counts: gathered in memory, stored once a group.
@@ -27,8 +29,14 @@ class Statistics:
     def undo(self) -> None:
         self._added = self._marked
 
-    def store(self) -> None:
-        """Add what has gathered to the stored counts, inside the group's transaction."""
+    def store(self) -> int:
+        """Add what has gathered to the stored counts, inside the group's transaction; the group's number."""
+        items, size = self._added.pop(ITEMS.table, (0, 0))
+        number: int = self._cursor.execute(
+            "UPDATE statistics SET items = items + ?, bytes = bytes + ?, groups = groups + 1 "
+            "WHERE source = 'item' RETURNING groups",
+            (items, size),
+        ).get
         for table, (items, size) in self._added.items():
             if items or size:
                 self._cursor.execute(
@@ -36,6 +44,12 @@ class Statistics:
                     (items, size, table),
                 )
         self.discard()
+        return number
+
+    def groups(self) -> int:
+        """The number of the last group."""
+        number: int = self._cursor.execute("SELECT groups FROM statistics WHERE source = 'item'").get
+        return number
 
     def discard(self) -> None:
         self._added = {}

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -17,6 +18,7 @@ from alt.storage import copies
 from alt.storage.backups import Backups
 from alt.storage.catalog import Catalog
 from alt.storage.data_directory import UnusableDataError
+from alt.storage.database_files import BACKUPS_FOLDER, TABLES_FOLDER, part_of, remove, unknown
 from alt.storage.definition import TableDefinition
 from alt.storage.expiry_work import ExpiryWork
 from alt.storage.index_work import IndexWork
@@ -39,10 +41,11 @@ COPY_THREADS = 2
 # A transaction may have found a table and wait for another one's file before it writes to this one's.
 RETIRE_SECONDS = 5.0
 
+# Unknown files that a warning names.
+SHOWN_FILES = 5
+
 CATALOG_FILE = "catalog.db"
 JOURNAL_FILE = "journal.db"
-TABLES_FOLDER = "tables"
-BACKUPS_FOLDER = "backups"
 
 _log = logging.getLogger(__name__)
 
@@ -71,7 +74,7 @@ class Store:
         self._item_collection_limit = item_collection_limit
         if directory is not None:
             (directory / TABLES_FOLDER).mkdir(parents=True, exist_ok=True)
-        self._catalog = Catalog(None if directory is None else directory / CATALOG_FILE, sync)
+        self._catalog = Catalog(None if directory is None else directory / CATALOG_FILE)
         self._open: dict[str, Table] = {}  # by table name
         self._retired: set[Table] = set()  # files that are no table's any more, not yet closed
         self._serves = False  # as the one server of the directory, and not beside it
@@ -86,10 +89,12 @@ class Store:
             self._catalog, None if directory is None else directory / BACKUPS_FOLDER, self._copier, on_step
         )
         self.restores = Restores(self)
-        self._journal = None if directory is None else Journal(directory / JOURNAL_FILE, sync)
         self.usage = Usage(None if directory is None else directory / USAGE_FILE)
         self.transactions = Transactions(
-            self._journal, None if directory is None else self._executor, on_step
+            None if directory is None else Journal(directory / JOURNAL_FILE),
+            None if directory is None else self._executor,
+            self._reopen,
+            on_step,
         )
 
     # Definitions
@@ -109,15 +114,20 @@ class Store:
 
     def create(self, definition: TableDefinition) -> bool:
         """Create a table; False if its name is taken. One with a `restore` has no file until that is done."""
-        if definition.restore is not None:
-            return self._catalog.add(definition, lambda _file: None)
-        return self._catalog.add(definition, lambda file: self._create_file(file, definition))
+        if definition.restore is not None or self._directory is None:
+            return self._catalog.add(definition, None)
+        return self._catalog.add(definition, lambda file: Table.create_file(self._path(file), definition))
 
     def redefine(self, definition: TableDefinition) -> None:
-        """Store a changed definition of an existing table."""
+        """Store a changed definition of an existing table; its file is told as well, with its next group of writes."""
+        definition = replace(definition, revision=definition.revision + 1)
         self._catalog.replace(definition)
-        if (table := self._open.get(definition.name)) is not None:
+        table = self._open.get(definition.name)
+        if table is not None:
             table.redefine(definition)
+            self._describe(table)
+        elif self._serves and definition.restore is None:
+            self._usable(definition.name)  # tells it as it opens
 
     def start_index_work(self, definition: TableDefinition) -> None:
         """In the background, build the table's indexes that are CREATING and drop those DELETING."""
@@ -128,7 +138,7 @@ class Store:
 
         The future resolves when its last writes are done and its file is gone.
         """
-        file = self._catalog.files[definition.id]
+        path = self._table_path(definition)
         self._catalog.remove(definition)
         table = self._open.pop(definition.name, None)
         removed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -137,7 +147,7 @@ class Store:
             try:
                 if table is not None:
                     table.close(is_gone=True)
-                self._unlink(file)
+                self._delete_removed(path)
             except (OSError, apsw.Error) as error:
                 removed.set_exception(error)
             else:
@@ -160,6 +170,7 @@ class Store:
         backup = self.backups.get(origin["backup"])
         if backup is None or not backup.available:
             raise OriginLostError(origin)
+        await self.beside(self.backups.verify, backup)
         contents = self.backups.open(backup)
         release = contents.close if self._directory is not None else lambda: None
         return Origin(contents, release, backup.table)
@@ -168,7 +179,7 @@ class Store:
         """Where the file of a table is put together; None in memory."""
         if self._directory is None:
             return None
-        return self._path(self._catalog.files[definition.id]).with_suffix(copies.PART)
+        return part_of(self.file(definition))
 
     async def beside(self, work: Callable[P, T], *arguments: P.args, **_: P.kwargs) -> T:
         """Do long work on a thread for copies."""
@@ -194,7 +205,7 @@ class Store:
         if published and table is not None and part is None:
             self._open[definition.name] = table
         if not published and part is not None:
-            part.unlink(missing_ok=True)
+            remove(part)
         self._on_step("restored")
         self.start_index_work(definition)
 
@@ -203,7 +214,9 @@ class Store:
         self._refresh()
         current = self._catalog.tables.get(definition.name)
         if current is not None and current.id == definition.id and current.restore is not None:
+            path = self._table_path(current)
             self._catalog.remove(current)
+            self._delete_removed(path)
 
     # Tables
 
@@ -227,9 +240,9 @@ class Store:
         That is files of tables that no longer are, transactions, backups, tables and indexes half made.
         """
         self._serves = True
-        if self._directory is not None:
-            self._catalog.sweep_tables(self._directory / TABLES_FOLDER)
-        self.backups.recover()
+        for backup in self._catalog.sweep(self._delete):
+            _log.warning("backup %s of %s was cut short and is gone", backup.name, backup.table.name)
+        self._tell_unknown_files()
         self.finish_transactions()
         for definition in self.definitions():
             self.start_index_work(definition)
@@ -239,14 +252,36 @@ class Store:
 
     def finish_transactions(self) -> None:
         """Where no server runs: write to every file what the last process had decided."""
+        if self.transactions.journal_is_new and self._catalog.tables:
+            _log.error(
+                "%s was gone and is begun anew: if the last server was killed, transactions over several tables "
+                "may be half there",
+                JOURNAL_FILE,
+            )
         definitions = list(self.definitions())
         by_file = {self._catalog.files[definition.id]: definition.name for definition in definitions}
-        self.transactions.recover(
-            by_file, lambda file: self.table(by_file.get(file, "")), self._recent(definitions)
-        )
-        for file in self.transactions.lacking:
-            if (table := self._open.pop(by_file[file], None)) is not None:
-                table.close()
+        for file in self.transactions.recover(
+            by_file.__contains__, lambda file: self._directory is not None and self._path(file).exists()
+        ):
+            self._usable(by_file[file])
+        self.transactions.read_tokens(self._recent(definitions))
+
+    def _tell_unknown_files(self) -> None:
+        if self._directory is None:
+            return
+        found = [
+            path.relative_to(self._directory).as_posix()
+            for path in unknown(self._directory, self._catalog.paths())
+        ]
+        if found:
+            more = f" and {len(found) - SHOWN_FILES} more" if len(found) > SHOWN_FILES else ""
+            _log.warning(
+                "in %s are files that no table and no backup owns; they are left alone: %s%s. With the server "
+                "stopped, `alt tables adopt` takes in what is a table's file",
+                self._directory,
+                ", ".join(found[:SHOWN_FILES]),
+                more,
+            )
 
     def _recent(self, definitions: Iterable[TableDefinition]) -> list[Table]:
         """The tables whose ClientRequestTokens may still count."""
@@ -270,6 +305,7 @@ class Store:
 
     async def close(self) -> None:
         """Finish every write and every backup, and close every file."""
+        await self.transactions.drain()
         await self.restores.stop()
         await self.backups.finish()
         await self._index_work.stop()
@@ -284,8 +320,7 @@ class Store:
             self._finish_retired(table)
         self._executor.shutdown()
         self._copier.shutdown()
-        if self._journal is not None:
-            self._journal.close()
+        self.transactions.close()
         self.usage.close()
         self._catalog.close()
 
@@ -301,9 +336,9 @@ class Store:
             else:
                 table.redefine(definition)
         if self._serves:
-            open_files = {table.file for table in self._retired}
-            for file in set(old_files.values()) - set(files.values()) - open_files:
-                self._unlink(file)
+            in_use = {f"{TABLES_FOLDER}/{table.file}" for table in self._retired}
+            for path in self._catalog.removed - in_use:
+                self._delete_removed(path)
             if any(old_files.get(table_id, file) != file for table_id, file in files.items()):
                 self._follow_snapshot()
             for definition in self._catalog.tables.values():
@@ -330,26 +365,58 @@ class Store:
         if table in self._retired:
             self._retired.remove(table)
             table.close()
-            if self._serves:
-                self._unlink(table.file)
+            path = f"{TABLES_FOLDER}/{table.file}"
+            if self._serves and path in self._catalog.removed:
+                self._delete_removed(path)
 
     def _open_table(self, definition: TableDefinition) -> Table:
         if len(self._open) >= MAX_OPEN_TABLES and self._directory is not None:
             name = next((name for name, table in self._open.items() if table.idle), None)
             if name is not None:
                 self._open.pop(name).close()
-        if self._catalog.files[definition.id] in self.transactions.lacking:
-            raise UnusableDataError(
-                f"table {definition.name} lacks a transaction, which the next start writes"
-            )
-        path = None if self._directory is None else self._path(self._catalog.files[definition.id])
-        table = Table(definition, path, self._sync, self._executor, self._item_collection_limit, self._clock)
+        path = None if self._directory is None else self.file(definition)
+        table = Table(
+            definition,
+            path,
+            self._sync,
+            self._executor,
+            self._item_collection_limit,
+            self._clock,
+            is_served=self._serves,
+        )
+        try:
+            self.transactions.complete(table)
+        except BaseException:
+            table.close()
+            raise
         self._open[definition.name] = table
+        if self._serves and path is not None:
+            self._compare_definitions(table)
         return table
 
-    def _create_file(self, file: str, definition: TableDefinition) -> None:
-        if self._directory is not None:
-            Table.create_file(self._path(file), definition)
+    def _reopen(self, table: Table) -> None:
+        """Close a file that has to be given something first, and open it again. Raises where that fails."""
+        if self._open.get(table.definition.name) is table:
+            del self._open[table.definition.name]
+        self._retired.discard(table)
+        table.close()
+        definition = self._catalog.tables.get(table.definition.name)
+        if definition is not None and self._catalog.files[definition.id] == table.file:
+            self._open_table(definition)
+
+    def _compare_definitions(self, table: Table) -> None:
+        """The catalog and the table's file have the same definition, unless a crash or an old copy came between."""
+        own = table.described()
+        if own is None or own.id != table.definition.id or own.revision < table.definition.revision:
+            self._describe(table)
+        elif own.revision > table.definition.revision:
+            _log.warning("the catalog is older than table %s, whose file has its definition", own.name)
+            self._catalog.replace(own)
+            table.redefine(own)
+
+    def _describe(self, table: Table) -> None:
+        if self._serves and self._directory is not None:
+            table.describe().add_done_callback(_noted)
 
     def file(self, definition: TableDefinition) -> Path:
         """The table's SQLite file."""
@@ -359,12 +426,20 @@ class Store:
         assert self._directory is not None
         return self._directory / TABLES_FOLDER / file
 
-    def _unlink(self, file: str) -> None:
-        if self._directory is None:
-            return
-        for suffix in ("", "-wal", "-shm"):
-            # Windows keeps a file another process has open; the sweep at the next start takes it.
-            try:
-                Path(f"{self._path(file)}{suffix}").unlink(missing_ok=True)
-            except PermissionError:
-                continue
+    def _table_path(self, definition: TableDefinition) -> str:
+        """Of the table's file in the data directory, as the catalog has it."""
+        return f"{TABLES_FOLDER}/{self._catalog.files[definition.id]}"
+
+    def _delete_removed(self, path: str) -> None:
+        """Delete a file that the catalog says is removed. What is still in use the next start deletes."""
+        if self._delete(path):
+            self._catalog.note_deleted(path)
+
+    def _delete(self, path: str) -> bool:
+        return self._directory is None or remove(self._directory / path)
+
+
+def _noted(described: asyncio.Future[None]) -> None:
+    """What kept a file from being told its definition has been logged; it is told when it is opened next."""
+    if not described.cancelled():
+        described.exception()

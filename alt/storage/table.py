@@ -8,6 +8,7 @@ text (bytes when they only pass through to a response).
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
@@ -20,10 +21,12 @@ import ujson
 
 from alt.config import MAX_ITEM_COLLECTION_BYTES, Sync
 from alt.errors import transaction_conflict
-from alt.storage import copies, sqlite
+from alt.storage import copies, self_description, sqlite
 from alt.storage.change_log import ChangeLog
+from alt.storage.checksums import checksum, verify
 from alt.storage.data_directory import UnusableDataError
 from alt.storage.definition import TableDefinition
+from alt.storage.durable_mark import DurableMark
 from alt.storage.expiry import Expiry
 from alt.storage.group_commit import GroupCommit
 from alt.storage.indexes import EntryChange, Index, Stored
@@ -37,7 +40,7 @@ from alt.values.types import Item
 
 T = TypeVar("T")
 
-FORMAT = 1
+FORMAT = 2
 
 # How long a ClientRequestToken counts.
 TOKEN_SECONDS = 600.0
@@ -47,7 +50,9 @@ STEP_BYTES = 256 * 1024
 
 ESCAPED_NUL = "\\u0000"  # as JSON text has it
 
-PUT = "INSERT OR REPLACE INTO item (slot, pk, sk, size, item) VALUES (?, ?, ?, ?, ?)"
+PUT = "INSERT OR REPLACE INTO item (slot, pk, sk, size, item, checksum) VALUES (?, ?, ?, ?, ?, ?)"
+
+_log = logging.getLogger(__name__)
 
 
 class Joined(NamedTuple):
@@ -70,9 +75,35 @@ class Written(NamedTuple):
 UNCHANGED = Written(0, ())
 
 
+class _Bookkeeping:
+    """What a table keeps beside its writes, for GroupCommit."""
+
+    def __init__(
+        self, statistics: Statistics, durable: DurableMark | None, forget_progress: Callable[[], None]
+    ) -> None:
+        self._statistics = statistics
+        self._durable = durable
+        self._forget_progress = forget_progress
+        self._number = 0  # of the group under way
+        self.mark = statistics.mark
+        self.undo = statistics.undo
+
+    def store(self) -> None:
+        self._number = self._statistics.store()
+
+    def stored(self) -> None:
+        if self._durable is not None:
+            self._durable.write(self._number)
+
+    def discard(self) -> None:
+        self._statistics.discard()
+        self._forget_progress()
+
+
 class Table:
     """An open table. `path` None keeps it in memory, in `contents` if those are given.
 
+    `is_served`: by the one server of its directory, which notices if its write-ahead log was lost.
     Raises UnusableDataError or apsw.Error where its file cannot be used.
     """
 
@@ -85,10 +116,13 @@ class Table:
         item_collection_limit: int = MAX_ITEM_COLLECTION_BYTES,
         clock: Callable[[], float] = time.time,
         contents: apsw.Connection | None = None,
+        *,
+        is_served: bool = False,
     ) -> None:
         if path is not None and not path.exists():
             raise UnusableDataError(f"{path} is gone")
         self._path = path
+        self._sync = sync
         self.file = definition.id if path is None else path.name
         self._writer = contents or sqlite.connect(sqlite.MEMORY if path is None else path, sync)
         if path is None:
@@ -96,7 +130,7 @@ class Table:
                 _create(self._writer, definition)
             self._reader = self._writer
         else:
-            sqlite.check_format(self._writer, FORMAT)
+            sqlite.check_format(self._writer, "table", FORMAT)
             self._reader = sqlite.connect(path, read_only=True)
         self._writer.set_busy_timeout(0)  # who writes waits on the event loop, not inside SQLite
         self._read = Reading(self._reader, is_writer=self._reader is self._writer)
@@ -106,8 +140,13 @@ class Table:
         self.log = ChangeLog(self._write, read, clock)
         self.expiry = Expiry(self._write, read)
         self._statistics = Statistics(self._write)
+        self._durable = DurableMark(path) if is_served and path is not None else None
+        self._bookkeeping = _Bookkeeping(self._statistics, self._durable, self._forget_progress)
         self._commits = GroupCommit(
-            self._writer, None if path is None else executor, self._statistics, self._forget_progress
+            self._writer,
+            None if path is None else executor,
+            self._bookkeeping,
+            f"table {definition.name}" if path is None else f"table {definition.name} ({path})",
         )
         self.effects: list[Effect] | None = None
         # Rows that a transaction over several tables writes or checks, while it is under way.
@@ -118,14 +157,39 @@ class Table:
         self._collections: ItemCollections | None = None
         if any(not index.is_global for index in definition.indexes):  # there from the start, or never
             self._collections = ItemCollections(self._write, item_collection_limit)
+        self._tell_lost_groups()
         self.redefine(definition)
+
+    def _tell_lost_groups(self) -> None:
+        if self._durable is None:
+            return
+        found, marked = self._statistics.groups(), self._durable.read()
+        if found < marked:
+            _log.error(
+                "table %s has lost its last %d groups of writes: the write-ahead log %s-wal was removed, cut or "
+                "overwritten while no server ran, or the power failed under --sync normal or off",
+                self.definition.name,
+                marked - found,
+                self._path,
+            )
+        self._durable.write(found)
 
     @staticmethod
     def create_file(path: Path, definition: TableDefinition) -> None:
-        """Make a new table's empty file."""
-        connection = sqlite.connect(path)
+        """Make a new table's empty file, durably. Until it is listed nobody misses it, so it is synced once, as a whole."""
+        connection = sqlite.connect(path, "off")
         _create(connection, definition)
         connection.close()
+        copies.sync_file(path)
+        copies.sync_directory(path.parent)
+
+    def described(self) -> TableDefinition | None:
+        """The definition that the file has of itself."""
+        return self_description.described_table(self._reader)
+
+    def describe(self) -> asyncio.Future[None]:
+        """Let the file have the definition as it is now."""
+        return self.submit(lambda: self_description.describe_table(self._write, self.definition))
 
     def redefine(self, definition: TableDefinition) -> None:
         """Take over a changed definition."""
@@ -146,10 +210,14 @@ class Table:
 
     def get_sized(self, key: RowKey) -> tuple[int, bytes] | None:
         """The committed item's size and JSON."""
-        found: tuple[int, bytes] | None = self._read.execute(
-            "SELECT size, CAST(item AS BLOB) FROM item WHERE slot = ? AND pk = ? AND sk = ?", key
+        found: tuple[int, bytes, int | None] | None = self._read.execute(
+            "SELECT size, CAST(item AS BLOB), checksum FROM item WHERE slot = ? AND pk = ? AND sk = ?", key
         ).get
-        return found
+        if found is None:
+            return None
+        size, item, stored = found
+        verify(item, stored)
+        return size, item
 
     def get_joined(self, keys: Sequence[RowKey], block: int) -> Joined:
         """The committed items of these keys, all at once.
@@ -187,10 +255,14 @@ class Table:
 
     def stored(self, key: RowKey) -> Stored | None:
         """The item as this write finds it."""
-        found = self._write.execute(
-            "SELECT size, item FROM item WHERE slot = ? AND pk = ? AND sk = ?", key
+        found: tuple[int, str, int | None] | None = self._write.execute(
+            "SELECT size, item, checksum FROM item WHERE slot = ? AND pk = ? AND sk = ?", key
         ).get
-        return None if found is None else Stored(*found)
+        if found is None:
+            return None
+        size, text, stored = found
+        verify(text, stored)  # else damage would be stored again as what was meant
+        return Stored(size, text)
 
     def overwrite(self, key: RowKey, item: Item, new: Stored) -> Written:
         """Store an item over whatever is there."""
@@ -222,7 +294,7 @@ class Table:
         rows = []
         added = grown = 0
         for key, new, old_size in writes:
-            rows.append(key + new)
+            rows.append((*key, *new, checksum(new.text)))
             if ESCAPED_NUL in new.text:
                 self._note_nul()
             if old_size is None:
@@ -264,7 +336,7 @@ class Table:
             self.effects.append(Effect(self.file, key, new))
         if ESCAPED_NUL in new.text:
             self._note_nul()
-        self._write.execute(PUT, key + new)
+        self._write.execute(PUT, (*key, *new, checksum(new.text)))
         if old_size is None:
             self._statistics.add(ITEMS.table, 1, new.size)
         else:
@@ -306,32 +378,68 @@ class Table:
         if self.contended and key in self.contended:
             raise transaction_conflict()
 
-    def break_off(self) -> None:
-        """Refuse all further writes until the next start."""
-        self._commits.break_off()
-
     def begin(self) -> None:
-        """Begin a transaction on a held file. What it writes is noted in `effects`."""
-        self._write.execute("BEGIN IMMEDIATE")
+        """Begin a transaction on a held file.
+
+        Its COMMIT does not wait for the disk: what it writes has been made durable in the journal, until `sync`.
+        """
+        self._set_synchronous("normal")
+        try:
+            self._write.execute("BEGIN IMMEDIATE")
+        except apsw.Error:
+            self._set_synchronous(self._sync)
+            raise
+
+    def attempt(self) -> None:
+        """Begin one of the transactions that share it: `keep` keeps and `undo` undoes what is written from now on."""
+        self._write.execute("SAVEPOINT attempt")
+        self._statistics.mark()
         self.effects = []
 
-    def prepare(self, number: int, token: Token | None) -> None:
-        """Write what goes with the transaction's own writes."""
-        self._write.execute("UPDATE transaction_mark SET number = ?", (number,))
+    def keep(self, token: Token | None) -> list[Effect]:
+        """What was written since `attempt`, with the ClientRequestToken that goes with it."""
+        effects, self.effects = self.effects or [], None
         if token is not None:
             self.put_token(token)
-        self._statistics.store()
+        self._write.execute("RELEASE attempt")
+        return effects
+
+    def undo(self) -> None:
         self.effects = None
+        self._write.execute("ROLLBACK TO attempt")
+        self._write.execute("RELEASE attempt")
+        self._statistics.undo()
+
+    def prepare(self, number: int) -> None:
+        """Write what goes with all of them: `number` is the highest they have in the journal."""
+        self._write.execute("UPDATE transaction_mark SET number = ?", (number,))
+        self._bookkeeping.store()
 
     def commit(self) -> None:
         """May run on any thread while the file is held."""
         self._write.execute("COMMIT")
+        self._set_synchronous(self._sync)
 
     def rollback(self) -> None:
+        """Undo what was not committed; for good where even that fails, as `close` does."""
         self.effects = None
-        self._statistics.discard()
+        self._bookkeeping.discard()
         if self._writer.in_transaction:
             self._write.execute("ROLLBACK")
+        self._set_synchronous(self._sync)
+
+    def _set_synchronous(self, sync: Sync) -> None:
+        if self._path is not None and self._sync == "full":
+            # SQLite carries it out as it prepares the statement: one from a cache would do nothing.
+            self._writer.execute(f"PRAGMA synchronous = {sync}", can_cache=False)
+
+    def sync(self) -> None:
+        """Make durable what was committed without a wait for the disk. May run on any thread, on a closed table, too."""
+        if self._path is None or self._sync == "off":
+            return
+        for path in (Path(f"{self._path}-wal"), self._path):
+            if path.exists():
+                copies.sync_file(path)
 
     def mark(self) -> int:
         """The number of the last transaction over several tables that this file has."""
@@ -455,19 +563,27 @@ class Table:
         self.when_idle(drained.set)
         await drained.wait()
 
+    def refuse(self, *, is_gone: bool = False) -> None:
+        """Refuse all writes from now on, those that wait as well. `is_gone`: the table is removed."""
+        self._commits.close(is_gone=is_gone)
+
     def close(self, *, is_gone: bool = False) -> None:
         """Close the file; the last connection to close checkpoints it. `is_gone`: the table is removed."""
-        self._commits.close(is_gone=is_gone)
+        self.refuse(is_gone=is_gone)
         self._read.close()
         if self._writer is not self._reader:
             self._writer.close()
+        if self._durable is not None:
+            self._durable.close(is_over=not Path(f"{self._path}-wal").exists())
 
 
-def _create(connection: Any, definition: TableDefinition) -> None:
+def _create(connection: apsw.Connection, definition: TableDefinition) -> None:
     sqlite.create(connection, "table", FORMAT)
     cursor = connection.cursor()
-    for index in definition.indexes:
-        Index(index, definition).create(cursor)
+    with connection:
+        for index in definition.indexes:
+            Index(index, definition).create(cursor)
+        self_description.describe_table(cursor, definition)
 
 
 def _size(stored: Stored | None) -> int:

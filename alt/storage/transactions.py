@@ -1,10 +1,15 @@
-"""Transactions: all or nothing over any number of tables, one after another.
+"""Transactions: all or nothing over any number of tables.
 
-On one table a transaction is a write like any other, in its SAVEPOINT. Over several
-it holds all their files, so that no other write comes between, applies itself in a
-SQLite transaction on each, and is decided by the journal (see there). That takes
-several turns of the event loop, in which requests for one of its items can come: they
-are refused, as in DynamoDB, and those for other items wait.
+On one table a transaction is a write like any other, in its SAVEPOINT. Those over the same
+several tables that wait at a time are one group: it holds all their files, so that no other write
+comes between; each is applied in a SAVEPOINT of every file; the journal decides them all at once
+(see there), which is the one step that waits for the disk; then every file commits. While that
+takes its time, requests for one of their items can come: they are refused, as in
+DynamoDB, and those for other items wait.
+
+Should a file not take what is decided, nobody writes to it or reads from it any more until it has
+been given that: it is closed, and opened again by `complete`, at once, with the next request for it,
+or at the next start.
 
 A ClientRequestToken is kept in the files that its transaction wrote, so that both
 survive or neither; here they are by token, from all tables.
@@ -14,37 +19,63 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
 
 import apsw
 
-from alt.errors import internal_server_error
+from alt.errors import ApiError, internal_server_error
 from alt.storage.data_directory import UnusableDataError
-from alt.storage.group_commit import BUSY_RETRIES, BUSY_RETRY_SECONDS, is_granted
-from alt.storage.journal import Effect, Journal, Token
+from alt.storage.group_commit import BUSY_RETRIES, BUSY_RETRY_SECONDS, answer, is_granted, reason
+from alt.storage.journal import DoubtfulError, Entry, Journal, Token
 from alt.storage.rows import RowKey
 from alt.storage.table import TOKEN_SECONDS, Table
 
 T = TypeVar("T")
 
+# Bounds how long one group holds the event loop, as that of a table does.
+MAX_GROUP_TRANSACTIONS = 64
+# Entries stay in the journal this long at least: then their files are synced, all of one moment at once.
+SETTLE_SECONDS = 1.0
+# A file that did not take what it lacks is not tried again before.
+RETRY_SECONDS = 0.2
+
 _log = logging.getLogger(__name__)
+
+Rows = Mapping[Table, Collection[RowKey]]
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A transaction over several tables, from request to answer."""
+
+    rows: Rows
+    work: Callable[[], Any]
+    token: Token | None
+    future: asyncio.Future[Any]
+    result: Any = None
+    error: Exception | None = None
+    entry: Entry | None = None
 
 
 @dataclass(slots=True)
 class _Outcome:
-    """How far a transaction came: the files that have it, whether it is journaled, and what went wrong."""
+    """How far a group came: whether it is decided (None: nobody knows), the files that lack it, and what went wrong."""
 
-    committed: list[Table]
-    is_decided: bool
-    fault: Exception | None
+    is_decided: bool | None = False
+    lacking: list[Table] = field(default_factory=list)
+    fault: Exception | None = None
 
 
 class Transactions:
     """`journal` and `executor` are None where everything is in memory.
 
+    `reopen` closes an open table's file for good and opens it anew; it raises where that fails.
     `on_step` is called with the name of each step once it is done; a test that ends
     the process there shows that recovery finishes or undoes it.
     """
@@ -53,50 +84,48 @@ class Transactions:
         self,
         journal: Journal | None,
         executor: Executor | None,
+        reopen: Callable[[Table], None],
         on_step: Callable[[str], None] = lambda _step: None,
     ) -> None:
         self._journal = journal
         self._executor = executor
+        self._reopen = reopen
         self._on_step = on_step
         self.tokens: dict[str, Token] = {}  # in the order they expire
         self._generation = 0  # of the files that tokens are read from
-        self.lacking: set[str] = set()  # files that lack a decided transaction
         self.running: dict[str, bytes] = {}  # tokens of transactions under way, and their requests' hashes
+        self._queues: dict[frozenset[Table], deque[_Waiting]] = {}
+        self._runs: set[asyncio.Task[None]] = set()  # one for each queue
+        self._lacking: dict[str, list[Entry]] = {}  # by file, what it has to be given before it is used
+        self._tried: dict[str, float] = {}  # by file, when that last failed, on the monotonic clock
+        self._redone = 0  # files that were given something
+        self._unsettled: dict[
+            int, set[Table]
+        ] = {}  # by entry, the files that have it but perhaps not durably
+        self._settling: asyncio.TimerHandle | None = None
 
-    def write(
-        self, rows: Mapping[Table, Collection[RowKey]], work: Callable[[], T], token: Token | None
-    ) -> asyncio.Future[T]:
+    def write(self, rows: Rows, work: Callable[[], T], token: Token | None) -> asyncio.Future[T]:
         """Run `work` as one transaction; the future resolves once it is durable.
 
         `rows`: what it writes or checks in each table, all of which the caller found not to be contended.
         What `work` raises undoes everything and is the future's error.
         """
-        tables = list(rows)
-        if token is None and len(tables) == 1:
-            return tables[0].submit(work)
-        contended = rows if len(tables) > 1 else {}
-        for table, keys in contended.items():
-            table.contended.update(keys)
+        if len(rows) > 1:
+            future = self._enqueue(rows, work, token)
+        else:
+            (table,) = rows
+            if token is None:
+                return table.submit(work)
+            future = asyncio.ensure_future(self._write_one(table, work, token))
         if token is not None:
             self.running[token.token] = token.request
+            future.add_done_callback(lambda _ended: self.running.pop(token.token))
+        return future
 
-        def end(_ended: asyncio.Future[T]) -> None:
-            for table, keys in contended.items():
-                table.contended.difference_update(keys)
-            if token is not None:
-                del self.running[token.token]
-
-        transaction = asyncio.ensure_future(self._write(tables, work, token))
-        transaction.add_done_callback(end)
-        return transaction
-
-    async def _write(self, tables: Sequence[Table], work: Callable[[], T], token: Token | None) -> T:
+    async def _write_one(self, table: Table, work: Callable[[], T], token: Token) -> T:
         generation = self._generation
-        if len(tables) == 1:
-            result = await tables[0].submit(lambda: _with_token(tables[0], work, token))
-        else:
-            result = await self._write_several(tables, work, token)
-        if token is not None and generation == self._generation:
+        result = await table.submit(partial(_with_token, table, work, token))
+        if generation == self._generation:
             self._remember(token)
         return result
 
@@ -104,6 +133,9 @@ class Transactions:
         """Run `work`, which reads from `tables`, on one state of them all."""
         if len(tables) == 1:
             return tables[0].snapshot(work)
+        if not any(table.contended for table in tables):
+            # Nothing over several tables is being committed, and all reads of this turn are of one moment.
+            return work()
         held = await self._hold(tables)
         try:
             # While all files are held their readers see the same transactions.
@@ -112,25 +144,42 @@ class Transactions:
             for table in held:
                 table.release()
 
-    async def _write_several(self, tables: Sequence[Table], work: Callable[[], T], token: Token | None) -> T:
-        held = await self._hold(tables)
-        try:
-            await _begin(held)
-            result = work()
-            effects = [effect for table in held for effect in table.effects or ()]
-            number = self._journal.next_number() if self._journal is not None else 0
-            for table in held:
-                table.prepare(number, token)
-        except BaseException:
-            for table in held:
-                table.rollback()
-                table.release()
-            raise
-        # From here on the transaction runs to its end even if its client is gone.
-        await asyncio.shield(self._commit(held, number, effects, token))
-        return result
+    # Over several tables
 
-    async def _hold(self, tables: Sequence[Table]) -> list[Table]:
+    def _enqueue(self, rows: Rows, work: Callable[[], T], token: Token | None) -> asyncio.Future[T]:
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(rows, work, token, loop.create_future())
+        tables = frozenset(rows)
+        queue = self._queues.get(tables)
+        if queue is None:
+            queue = self._queues[tables] = deque()
+            run = loop.create_task(self._run(tables, queue))
+            self._runs.add(run)
+            run.add_done_callback(self._runs.discard)
+        queue.append(waiting)
+        return waiting.future
+
+    async def _run(self, tables: frozenset[Table], queue: deque[_Waiting]) -> None:
+        """Write group after group until none waits."""
+        try:
+            while queue:
+                held = await self._hold(tables)
+                try:
+                    await self._write_group(held, queue)
+                finally:
+                    for table in held:
+                        table.release()
+        except Exception as fault:
+            if not isinstance(fault, ApiError):
+                _log.error("transactions over %s failed: %s", _named(tables), reason(fault))
+            for waiting in queue:
+                answer(
+                    waiting.future, None, fault if isinstance(fault, ApiError) else internal_server_error()
+                )
+        finally:
+            del self._queues[tables]
+
+    async def _hold(self, tables: Iterable[Table]) -> list[Table]:
         """Hold all the files, in an order all transactions share: none waits for another in a circle."""
         held: list[Table] = []
         try:
@@ -147,103 +196,246 @@ class Transactions:
             raise
         return held
 
-    async def _commit(
-        self, held: list[Table], number: int, effects: list[Effect], token: Token | None
-    ) -> None:
-        if self._executor is None:
-            outcome = self._commit_all(held, number, effects, token)
-        else:
-            outcome = await asyncio.get_running_loop().run_in_executor(
-                self._executor, self._commit_all, held, number, effects, token
-            )
-        for table in held:
-            if table in outcome.committed:
-                table.release()
-                continue
-            table.rollback()
-            if outcome.is_decided:
-                table.break_off()
-            else:
-                table.release()
-        if outcome.fault is not None:
-            _log.error("a transaction over %d tables failed", len(held), exc_info=outcome.fault)
-            raise internal_server_error()
+    async def _write_group(self, held: list[Table], queue: deque[_Waiting]) -> None:
+        generation = self._generation
+        await _begin(held)
+        taken = [queue.popleft() for _ in range(min(len(queue), MAX_GROUP_TRANSACTIONS))]
+        group = [waiting for waiting in taken if not waiting.future.done()]
+        try:
+            for waiting in group:
+                self._attempt(held, waiting)
+            entries = [waiting.entry for waiting in group if waiting.entry is not None]
+            if entries:
+                for table in held:
+                    table.prepare(entries[-1].number)
+        except Exception as fault:
+            # A full disk or the like ended the transaction of a file: nothing of the group holds.
+            self._end(held, group, _Outcome(lacking=held, fault=fault))
+            return
+        contended = [waiting.rows for waiting in group if waiting.entry is not None]
+        for rows in contended:
+            for table, keys in rows.items():
+                table.contended.update(keys)
+        try:
+            outcome = await self._commit(held, entries)
+        finally:
+            for table in held:
+                table.contended.clear()
+        self._end(held, group, outcome)
+        if generation == self._generation and outcome.is_decided:
+            for waiting in group:
+                if waiting.token is not None and waiting.entry is not None:
+                    self._remember(waiting.token)
 
-    def _commit_all(
-        self, held: list[Table], number: int, effects: list[Effect], token: Token | None
-    ) -> _Outcome:
+    def _attempt(self, held: Sequence[Table], waiting: _Waiting) -> None:
+        """Apply one transaction in a SAVEPOINT of every file; its own error undoes it alone."""
+        for table in held:
+            table.attempt()
+        try:
+            waiting.result = waiting.work()
+        except Exception as error:
+            for table in held:
+                table.undo()
+            waiting.error = error
+            return
+        effects = [effect for table in held for effect in table.keep(waiting.token)]
+        if effects or waiting.token is not None:
+            number = self._journal.next_number() if self._journal is not None else 0
+            waiting.entry = Entry(number, effects, waiting.token)
+
+    async def _commit(self, held: Sequence[Table], entries: Sequence[Entry]) -> _Outcome:
+        if self._executor is None or not entries:
+            return self._commit_all(held, entries)
+        loop = asyncio.get_running_loop()
+        try:
+            running = loop.run_in_executor(self._executor, self._commit_all, held, entries)
+        except RuntimeError as fault:  # the store is being closed
+            return _Outcome(lacking=list(held), fault=fault)
+        return await running
+
+    def _commit_all(self, held: Sequence[Table], entries: Sequence[Entry]) -> _Outcome:
         """Journal, then commit file after file. Runs beside the event loop."""
-        outcome = _Outcome([], False, None)
+        outcome = _Outcome()
+        committed: list[Table] = []
         try:
             self._on_step("prepared")
-            if self._journal is not None:
-                self._journal.record(number, effects, token)
-                outcome.is_decided = True
-                self._on_step("journaled")
+            if self._journal is not None and entries:
+                self._journal.record(entries)
+            outcome.is_decided = True
+            self._on_step("journaled")
             for table in held:
                 table.commit()
-                outcome.committed.append(table)
-                self._on_step(f"committed {len(outcome.committed)}")
-            if self._journal is not None:
-                self._journal.finish(number)
+                committed.append(table)
+                self._on_step(f"committed {len(committed)}")
         except Exception as fault:
             outcome.fault = fault
+            if isinstance(fault, DoubtfulError):
+                outcome.is_decided = None
+        outcome.lacking = [table for table in held if table not in committed]
         return outcome
 
-    def recover(
-        self, files: Container[str], open_table: Callable[[str], Table | None], tables: Sequence[Table]
-    ) -> None:
-        """At start: finish what is decided, and read the tokens of `tables`.
+    def _end(self, held: Sequence[Table], group: Sequence[_Waiting], outcome: _Outcome) -> None:
+        """Bring every file to what was decided, and answer."""
+        entries = [waiting.entry for waiting in group if waiting.entry is not None]
+        behind = outcome.lacking
+        is_whole = _undo(behind)
+        if outcome.fault is not None:
+            _log.error("%d transactions over %s failed: %s", len(group), _named(held), reason(outcome.fault))
+        if outcome.is_decided is None or (not outcome.is_decided and not is_whole):
+            # Nobody writes to these files before it is certain what they have to be given: nothing.
+            self._give_later(held, [])
+        elif outcome.is_decided:
+            self._settle_later(entries, [table for table in held if table not in behind])
+            is_whole = self._give_later(behind, entries)
+        fault = None if outcome.is_decided and is_whole else internal_server_error()
+        for waiting in group:
+            answer(waiting.future, waiting.result, waiting.error or (fault if waiting.entry else None))
 
-        `open_table` finds one by its file. What was written to none of `files` was undone by a snapshot.
-        """
-        pending = []
+    # Files that lack something
+
+    def _give_later(self, tables: Sequence[Table], entries: Sequence[Entry]) -> bool:
+        """Let nobody use the tables before they have the entries; whether they have them now."""
+        is_given = True
+        for table in tables:
+            own = [entry for entry in entries if table.file in entry.files]
+            self._lacking.setdefault(table.file, []).extend(own)
+            try:
+                self._reopen(table)
+            except (UnusableDataError, apsw.Error, OSError) as fault:
+                is_given = False
+                _log.error(
+                    "table %s is closed until it has taken what a transaction wrote, which is tried with each "
+                    "request for it: %s",
+                    table.definition.name,
+                    fault,
+                )
+        return is_given
+
+    def complete(self, table: Table) -> None:
+        """Give a file that was just opened what it lacks. Raises UnusableDataError, or what kept it from that."""
         if self._journal is not None:
-            for number, effects, token in self._journal.pending():
-                if token is not None and any(effect.file in files for effect in effects):
-                    pending.append(token)
-                if self.redo(number, effects, token, open_table):
-                    self._journal.finish(number)
-        self.read_tokens(tables, pending)
+            self._journal.follow(table.mark())
+        entries = self._lacking.get(table.file)
+        if entries is None:
+            return
+        if time.monotonic() - self._tried.get(table.file, -RETRY_SECONDS) < RETRY_SECONDS:
+            raise UnusableDataError(
+                f"table {table.definition.name} lacks a transaction, which is about to be tried"
+            )
+        try:
+            if self._journal is not None:
+                self._journal.settle()
+            given = [give(table, entry) for entry in sorted(entries, key=lambda entry: entry.number)]
+            if any(given):
+                self._redone += 1
+                self._on_step(f"redone {self._redone}")
+        except Exception:
+            self._tried[table.file] = time.monotonic()
+            raise
+        del self._lacking[table.file]
+        self._tried.pop(table.file, None)
+        self._settle_later(entries, [table])
 
-    def read_tokens(self, tables: Sequence[Table], others: Iterable[Token] = ()) -> None:
-        """Know the tokens that `tables` hold and `others`, and forget any more, those of what is under way as well."""
+    # Entries that all files have
+
+    def _settle_later(self, entries: Iterable[Entry], tables: Iterable[Table]) -> None:
+        """These tables have these entries, but perhaps not durably."""
+        if self._journal is None:
+            return
+        for entry in entries:
+            self._unsettled.setdefault(entry.number, set()).update(tables)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # a command, which settles as it closes
+            return
+        if self._settling is None:
+            self._settling = loop.call_later(SETTLE_SECONDS, lambda: loop.create_task(self._settle_beside()))
+
+    async def _settle_beside(self) -> None:
+        entries = self._settled()
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._executor, self._sync, entries)
+            self._forget(entries)
+        except (apsw.Error, OSError) as fault:
+            _log.error("the journal keeps its entries for now: %s", fault)
+        finally:
+            self._settling = None
+            if self._unsettled:
+                self._settle_later((), ())
+
+    def _settled(self) -> dict[int, set[Table]]:
+        """The entries that no file lacks."""
+        lacked = {entry.number for entries in self._lacking.values() for entry in entries}
+        return {number: tables for number, tables in self._unsettled.items() if number not in lacked}
+
+    def _sync(self, entries: Mapping[int, Iterable[Table]]) -> None:
+        """Sync the files that have them. Runs beside the event loop."""
+        for table in {table for tables in entries.values() for table in tables}:
+            table.sync()
+
+    def _forget(self, entries: Mapping[int, Iterable[Table]]) -> None:
+        assert self._journal is not None
+        self._journal.finish(entries)
+        for number in entries:
+            del self._unsettled[number]
+
+    async def drain(self) -> None:
+        """Return when every transaction is answered."""
+        if self._runs:
+            await asyncio.wait(self._runs)
+
+    def close(self) -> None:
+        """Once all tables are closed."""
+        if self._settling is not None:
+            self._settling.cancel()
+        if self._journal is None:
+            return
+        try:
+            entries = self._settled()
+            self._sync(entries)
+            self._forget(entries)
+            self._journal.close()
+        except (apsw.Error, OSError) as fault:
+            _log.error("the journal keeps its entries: %s", fault)
+
+    # At start
+
+    def recover(self, is_known: Callable[[str], bool], is_there: Callable[[str], bool]) -> list[str]:
+        """Note what the last process had decided; the files that have to be opened for it.
+
+        `is_known`: whether a file is a table's. An entry stays while a file that is no table's `is_there`: it may
+        be adopted. What was written to files that are gone was undone by a snapshot, or removed.
+        """
+        if self._journal is None:
+            return []
+        for entry in self._journal.pending():
+            if entry.token is not None and any(map(is_known, entry.files)):
+                self._remember(entry.token)
+            self._unsettled[entry.number] = set()
+            for file in entry.files:
+                if is_known(file) or is_there(file):
+                    self._lacking.setdefault(file, []).append(entry)
+        if self._unsettled:
+            self._settle_later((), ())
+        return [file for file in self._lacking if is_known(file)]
+
+    @property
+    def journal_is_new(self) -> bool:
+        return self._journal is not None and self._journal.is_new
+
+    # Tokens
+
+    def read_tokens(self, tables: Sequence[Table]) -> None:
+        """Know the tokens that `tables` hold and those of what is still to be given to them, and forget any more.
+
+        That goes for those of what is under way as well.
+        """
         self._generation += 1
         self.tokens.clear()
-        tokens = [*others, *(token for table in tables for token in table.tokens())]
+        lacking = [entry.token for entries in self._lacking.values() for entry in entries if entry.token]
+        tokens = {*lacking, *(token for table in tables for token in table.tokens())}
         for token in sorted(tokens, key=lambda token: token.expires):
             self._remember(token)
-
-    def redo(
-        self,
-        number: int,
-        effects: list[Effect],
-        token: Token | None,
-        open_table: Callable[[str], Table | None],
-    ) -> bool:
-        """Give every file what it lacks; False where one cannot be used, which then waits for another start."""
-        redone = 0
-        whole = True
-        for file in dict.fromkeys(effect.file for effect in effects):
-            table = None
-            try:
-                table = open_table(file)
-                if table is None or table.mark() >= number:
-                    continue
-                table.begin()
-                table.redo([effect for effect in effects if effect.file == file])
-                table.prepare(number, token)
-                table.commit()
-            except (UnusableDataError, apsw.Error):
-                _log.exception("a decided transaction cannot be written to %s", file)
-                if table is not None:
-                    table.rollback()
-                self.lacking.add(file)
-                whole = False
-                continue
-            redone += 1
-            self._on_step(f"redone {redone}")
-        return whole
 
     def _remember(self, token: Token) -> None:
         self.tokens[token.token] = token
@@ -252,20 +444,59 @@ class Transactions:
             del self.tokens[oldest.token]
 
 
-def _with_token(table: Table, work: Callable[[], T], token: Token | None) -> T:
+def give(table: Table, entry: Entry) -> bool:
+    """Write a decided transaction to a file; False if that has it already."""
+    if table.mark() >= entry.number:
+        return False
+    table.begin()
+    try:
+        table.redo([effect for effect in entry.effects if effect.file == table.file])
+        if entry.token is not None:
+            table.put_token(entry.token)
+        table.prepare(entry.number)
+        table.commit()
+    except BaseException:
+        table.rollback()
+        raise
+    return True
+
+
+def _undo(tables: Iterable[Table]) -> bool:
+    """Roll back what was not committed; False where even that fails."""
+    is_undone = True
+    for table in tables:
+        try:
+            table.rollback()
+        except apsw.Error as fault:
+            is_undone = False
+            _log.error("table %s: %s", table.definition.name, fault)
+    return is_undone
+
+
+def _named(tables: Iterable[Table]) -> str:
+    return ", ".join(table.definition.name for table in tables)
+
+
+def _with_token(table: Table, work: Callable[[], T], token: Token) -> T:
     result = work()
-    if token is not None:
-        table.put_token(token)
+    table.put_token(token)
     return result
 
 
 async def _begin(held: Sequence[Table]) -> None:
-    for table in held:
-        for _ in range(BUSY_RETRIES):
-            try:
-                table.begin()
-                break
-            except apsw.BusyError:
-                await asyncio.sleep(BUSY_RETRY_SECONDS)
-        else:
-            raise internal_server_error()
+    """Begin a transaction on every file, as soon as no other process writes there."""
+    begun: list[Table] = []
+    try:
+        for table in held:
+            for _ in range(BUSY_RETRIES):
+                try:
+                    table.begin()
+                    break
+                except apsw.BusyError:
+                    await asyncio.sleep(BUSY_RETRY_SECONDS)
+            else:
+                raise internal_server_error()
+            begun.append(table)
+    except BaseException:
+        _undo(begun)
+        raise

@@ -65,7 +65,7 @@ def check_restored(client: Any, directory: Path, name: str) -> None:
 
 
 def files(folder: Path) -> set[str]:
-    return {path.suffix for path in folder.iterdir()} - {".db-wal", ".db-shm"}
+    return {path.suffix for path in folder.iterdir()} - {".db-wal", ".db-shm", ".db-mark"}
 
 
 @pytest.mark.parametrize("step", ["backup copied", "backup placed", "backed up"])

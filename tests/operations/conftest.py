@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,9 +24,15 @@ NOON = 1_795_521_600.0
 class Service:
     """Operations by name on one engine, their answers decoded."""
 
-    def __init__(self, *, enforce_throughput: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        enforce_throughput: bool = False,
+        directory: Path | None = None,
+        on_step: Callable[[str], None] = lambda _step: None,
+    ) -> None:
         self.now = NOON
-        self.store = Store(None, clock=lambda: self.now)
+        self.store = Store(directory, "off", on_step, clock=lambda: self.now)
         ids = (f"00000000-0000-4000-8000-{number:012}" for number in itertools.count(1))
         self.engine = Engine(
             self.store, lambda: self.now, lambda: next(ids), enforce_throughput=enforce_throughput

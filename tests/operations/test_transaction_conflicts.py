@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,12 +21,29 @@ ONGOING = "Transaction is ongoing for the item"
 CONFLICT = {"Code": "TransactionConflict", "Message": ONGOING}
 
 
+class Gate:
+    """Stops transactions over several tables as they are about to be journaled."""
+
+    def __init__(self) -> None:
+        self.is_open = threading.Event()
+        self.is_open.set()
+
+    def pass_(self, step: str) -> None:
+        if step == "prepared":
+            assert self.is_open.wait(10)
+
+
+GATE = Gate()
+
+
 @pytest.fixture
-def two(service: Service) -> Service:
+def two(tmp_path: Path) -> Iterator[Service]:
+    service = Service(directory=tmp_path, on_step=GATE.pass_)
     service.create("One")
     service.create("Two")
     service("PutItem", TableName="One", Item=OTHER)
-    return service
+    yield service
+    asyncio.run(service.store.close())
 
 
 def put(table: str, item: Any = ITEM) -> dict[str, Any]:
@@ -48,14 +68,17 @@ def meeting(service: Service, operation: str, *, transaction: Any = BOTH, **requ
 
     async def run() -> Any:
         table = service.engine.table("One")
-        await table.hold()  # as while the transaction's files are written
-        under_way = asyncio.ensure_future(
-            service.begin("TransactWriteItems", TransactItems=list(transaction))
-        )
-        await asyncio.sleep(0)
-        met = asyncio.ensure_future(service.begin(operation, **request))
-        await asyncio.sleep(0)
-        table.release()
+        GATE.is_open.clear()
+        try:
+            under_way = asyncio.ensure_future(
+                service.begin("TransactWriteItems", TransactItems=list(transaction))
+            )
+            while not (table.contended or under_way.done()):
+                await asyncio.sleep(0.001)
+            met = asyncio.ensure_future(service.begin(operation, **request))
+            await asyncio.sleep(0.01)
+        finally:
+            GATE.is_open.set()
         await under_way
         body = json.loads(await met)
         assert table.contended == set()

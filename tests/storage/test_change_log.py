@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -255,7 +256,7 @@ def test_what_has_ended_leaves_the_definition() -> None:
 
 @pytest.mark.parametrize("last_step", ["prepared", "journaled", "committed 1", "committed 2"])
 def test_a_transaction_over_tables_is_logged_in_each_once(tmp_path: Path, last_step: str) -> None:
-    """Also when it is cut off and finished at the next start."""
+    """Also when it is cut off: once it is decided, the files that lack it are given it at once."""
 
     def cut_off(step: str) -> None:
         if step == last_step:
@@ -271,7 +272,7 @@ def test_a_transaction_over_tables_is_logged_in_each_once(tmp_path: Path, last_s
         for definition in definitions:
             assert store.create(definition)
         both = tables(store)
-        with pytest.raises(ApiError):
+        with pytest.raises(ApiError) if last_step == "prepared" else nullcontext():
             await store.transactions.write(
                 dict.fromkeys(both, ()), lambda: [put(table, "a", {}) for table in both], None
             )
