@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Callable
 
+from alt import descriptors
 from alt.config import WRITE_ISOLATIONS, Settings
 from alt.http.dispatch import Dispatcher
 from alt.http.protocol import Connections
@@ -41,7 +42,7 @@ def run(settings: Settings, ready: Callable[[str], None]) -> None:
         return
     import uvloop
 
-    _raise_file_limit()
+    descriptors.raise_limit()
     uvloop.run(_serve(settings, ready))
 
 
@@ -62,6 +63,7 @@ async def _serve_locked(settings: Settings, lock: ServerLock | None, ready: Call
     loop = asyncio.get_running_loop()
     listener = _listen(settings.host, settings.port)
     clock = time.time
+    budget = descriptors.budget()
     with using(settings.data_dir or "memory"):
         store = Store(
             settings.data_dir,
@@ -69,6 +71,7 @@ async def _serve_locked(settings: Settings, lock: ServerLock | None, ready: Call
             item_collection_limit=settings.item_collection_limit,
             clock=clock,
             ttl_interval=settings.ttl_interval,
+            max_open_tables=budget.tables,
         )
         store.recover()
     address = _address(listener)
@@ -83,7 +86,7 @@ async def _serve_locked(settings: Settings, lock: ServerLock | None, ready: Call
         write_isolation=WRITE_ISOLATIONS[settings.write_isolation],
     )
     metering = loop.create_task(engine.meter.keep_storing())
-    connections = Connections(Dispatcher(engine, address), loop)
+    connections = Connections(Dispatcher(engine, address), loop, budget.connections)
     server = await loop.create_server(connections, sock=listener, backlog=BACKLOG)
     stopped = asyncio.Event()
     _on_signals(loop, stopped)
@@ -130,13 +133,3 @@ def _on_signals(loop: asyncio.AbstractEventLoop, stopped: asyncio.Event) -> None
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(stopped.set))
         else:
             loop.add_signal_handler(number, stopped.set)
-
-
-def _raise_file_limit() -> None:
-    """Every open table and connection takes file descriptors; the usual soft limit is low."""
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
-    if soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -47,6 +47,7 @@ def opened(data_dir: Path | None) -> Iterator[Engine]:
     import time
     import uuid
 
+    from alt import descriptors
     from alt.operations.engine import Engine
     from alt.storage.data_directory import UnusableDataError, using
     from alt.storage.store import Store
@@ -54,7 +55,7 @@ def opened(data_dir: Path | None) -> Iterator[Engine]:
     directory = directory_of(data_dir)
     try:
         with using(directory):
-            store = Store(directory)
+            store = Store(directory, max_open_tables=descriptors.budget().tables)
     except (UnusableDataError, OSError) as error:
         raise click.ClickException(str(error)) from None
     try:

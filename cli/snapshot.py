@@ -112,10 +112,12 @@ def _snapshots(data_dir: Path | None) -> Iterator[Snapshots]:
     """Those of a data directory; errors are said in one line."""
     import apsw
 
+    from alt import descriptors
     from alt.storage.data_directory import UnusableDataError
     from alt.storage.snapshots import SnapshotError, Snapshots
 
     directory = directory_of(data_dir)
+    descriptors.raise_limit()  # all tables are read at one moment
     try:
         yield Snapshots(directory)
     except (SnapshotError, UnusableDataError) as error:

@@ -15,6 +15,7 @@ from alt.http.protocol import Answer, Request
 from alt.operations import OPERATIONS, Operation
 from alt.operations.caller import Caller
 from alt.operations.engine import Engine
+from alt.storage.open_tables import NoRoomError
 from alt.validation import Checker
 
 _SERVICES = {b"DynamoDB_20120810": "dynamodb", b"DynamoDBStreams_20120810": "dynamodbstreams"}
@@ -47,6 +48,8 @@ class Dispatcher:
             )
         try:
             reply = self._begin(request)
+        except NoRoomError as full:
+            return asyncio.ensure_future(self._begin_later(request, full))
         except ApiError as error:
             return self._render_error(request, error)
         except Exception:
@@ -80,6 +83,11 @@ class Dispatcher:
                     raise
         check(parameters)
         return operation(self._engine, parameters, caller)
+
+    async def _begin_later(self, request: Request, full: NoRoomError) -> bytes:
+        """Begin anew once tables can be opened that the request needs; until then nothing was done."""
+        begun = await self._engine.store.open_tables.with_room(full, lambda: self._begin(request))
+        return begun if isinstance(begun, bytes) else await begun
 
     def _target(self, target: bytes) -> tuple[Checker, Operation]:
         found = self._targets.get(target)

@@ -83,7 +83,10 @@ class _Exchange:
 class Connections:
     """All connections of a listener: what they share, and the sweep that ends the stuck ones."""
 
-    def __init__(self, handler: Handler, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, handler: Handler, loop: asyncio.AbstractEventLoop, limit: int = MAX_CONNECTIONS
+    ) -> None:
+        self.limit = min(limit, MAX_CONNECTIONS)
         self.handler = handler
         self.loop = loop
         self.outbox = Outbox(loop)
@@ -148,7 +151,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        if len(self._connections.open) >= MAX_CONNECTIONS:
+        if len(self._connections.open) >= self._connections.limit:
             self._outbox.send(self._transport, self._handler.refuse(503, "Too many connections"))
             self._outbox.close(self._transport)
             return

@@ -25,6 +25,7 @@ from alt.operations.parameters import check_expressions
 from alt.operations.reply import body, dumps, members, optional
 from alt.storage.definition import TableDefinition
 from alt.storage.indexes import Stored
+from alt.storage.open_tables import NoRoomError
 from alt.storage.rows import RowKey
 from alt.storage.table import UNCHANGED, Table
 from alt.values.attribute import normalize_item
@@ -60,7 +61,10 @@ def batch_get_item(engine: Engine, request: Request, caller: Caller) -> bytes:
         projections[name] = read_projection(reads)
     if sum(len(reads["Keys"]) for reads in wanted.values()) > MAX_KEYS:
         raise validation("Too many items requested for the BatchGetItem call")
-    tables = [_table_reads(engine, name, reads, projections[name]) for name, reads in wanted.items()]
+    try:
+        tables = [_table_reads(engine, name, reads, projections[name]) for name, reads in wanted.items()]
+    except NoRoomError:
+        raise NoRoomError(len(wanted)) from None
     left = MAX_RESPONSE_BYTES
     responses, unprocessed, consumed = [], {}, []
     refusal: ApiError | None = None
@@ -211,19 +215,19 @@ def batch_write_item(engine: Engine, request: Request, caller: Caller) -> asynci
     sizes = {name: [_check_write(write) for write in writes] for name, writes in wanted.items()}
     if sum(map(len, sizes.values())) > MAX_WRITES:
         raise validation("Too many items requested for the BatchWriteItem call")
-    tables = [(name, engine.table(name), writes) for name, writes in wanted.items()]
-    parts = [_TableWrites(name, table, writes, sizes[name]) for name, table, writes in tables]
+    tables = engine.tables(wanted)
+    parts = [_TableWrites(name, tables[name], writes, sizes[name]) for name, writes in wanted.items()]
     with_metrics = request.get("ReturnItemCollectionMetrics") == "SIZE"
 
     def run(part: _TableWrites) -> asyncio.Future[None]:
         return part.table.submit(lambda: part.run(engine.meter, caller, with_metrics))
 
-    async def run_all() -> bytes:
-        await asyncio.gather(*map(run, parts))
+    async def reply(written: asyncio.Future[list[None]]) -> bytes:
+        await written
         return _write_reply(request, parts)
 
     if len(parts) > 1:
-        return asyncio.ensure_future(run_all())
+        return asyncio.ensure_future(reply(asyncio.gather(*map(run, parts))))
     (part,) = parts
 
     def run_one() -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from alt.config import (
     DEFAULT_HOST,
@@ -15,6 +15,7 @@ from alt.errors import resource_not_found
 from alt.operations.arns import table_name
 from alt.operations.metering import Meter
 from alt.operations.plans import Plans
+from alt.storage.open_tables import NoRoomError
 from alt.storage.store import Store
 from alt.storage.table import Table
 
@@ -69,3 +70,11 @@ class Engine:
             if table is None:
                 raise resource_not_found()
         return table
+
+    def tables(self, names: Iterable[str]) -> dict[str, Table]:
+        """Several tables at once, by the names they were given."""
+        wanted = dict.fromkeys(names)
+        try:
+            return {name: self.table(name) for name in wanted}
+        except NoRoomError:
+            raise NoRoomError(len(wanted)) from None

@@ -122,7 +122,7 @@ def transact_write_items(engine: Engine, request: Request, caller: Caller) -> by
     return engine.store.transactions.write(rows, work, token)
 
 
-def transact_get_items(engine: Engine, request: Request, caller: Caller) -> asyncio.Future[bytes]:
+def transact_get_items(engine: Engine, request: Request, caller: Caller) -> bytes | asyncio.Future[bytes]:
     gets = [each["Get"] for each in request["TransactItems"]]
     projections = []
     for get in gets:
@@ -146,7 +146,7 @@ def transact_get_items(engine: Engine, request: Request, caller: Caller) -> asyn
             Responses=b"[%b]" % b",".join(responses), ConsumedCapacity=used.shown(request, actions, READ)
         )
 
-    return asyncio.ensure_future(engine.store.transactions.read(tables, work))
+    return engine.store.transactions.read(tables, work)
 
 
 def _read(
@@ -226,8 +226,7 @@ def _prepare(item: Request) -> _Action:
 
 
 def _locate(engine: Engine, actions: Sequence[_Action]) -> None:
-    names = dict.fromkeys([action.request["TableName"] for action in actions])
-    tables = {name: engine.table(name) for name in names}
+    tables = engine.tables([action.request["TableName"] for action in actions])
     for action in actions:
         action.table = tables[action.request["TableName"]]
         locate: Callable[..., RowKey] = item_row if action.kind == "Put" else key_row

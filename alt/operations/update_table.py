@@ -82,9 +82,9 @@ def update_table(engine: Engine, request: Request, caller: Caller) -> bytes | as
         changed = change_indexes(
             changed, index_updates, defined, on_demand=on_demand, new_id=engine.new_id()[:INDEX_ID_LENGTH]
         )
+    table = engine.table(definition.name)  # before anything is changed: there may be no room to open it
     engine.store.redefine(changed)
     engine.store.start_index_work(changed)
-    table = engine.table(definition.name)
     description = describe(
         replace(changed, settings=update.shown, indexes=_indexes_as_shown(changed, index_updates)),
         caller.region,

@@ -94,7 +94,7 @@ class ExpiryWork:
         False is said without a pause since the definition was looked at: who changes it later
         finds the task gone, and who changed it before is heard.
         """
-        table = self._store.table(definition.name)
+        table = await self._store.opened(definition.name)
         if table is None or table.definition.id != definition.id:
             return False
         time_to_live = table.definition.time_to_live

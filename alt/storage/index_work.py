@@ -94,7 +94,7 @@ class IndexWork:
         self._redefine(definition, index, lambda _: None)
 
     async def _step(self, definition: TableDefinition, step: Callable[[Table], T]) -> T | None:
-        table = self._store.table(definition.name)
+        table = await self._store.opened(definition.name)
         if table is None or table.definition.id != definition.id:
             return None
         return await table.submit(lambda: step(table))

@@ -66,18 +66,24 @@ class LogTrim:
 
     async def _trim(self, definition: TableDefinition) -> None:
         now = self._clock()
-        table = self._store.table(definition.name)
-        if table is None or table.definition.id != definition.id:
-            return
-        # Each time by the definition as it is then: what was off may be on again.
-        while table.log.begins_before(_oldest_needed(table.definition, now)):
-            await table.submit(lambda: table.log.trim(_oldest_needed(table.definition, now)))
+        while await self._step(definition, now):
+            pass
         current = self._store.definition(definition.name)
         if current is None or current.id != definition.id:
             return
         needed = _without_ended(current, now)
         if needed != current:
             self._store.redefine(needed)
+
+    async def _step(self, definition: TableDefinition, now: float) -> bool:
+        """Trim some changes, by the definition as it is then: what was off may be on again. False if none is left."""
+        table = await self._store.opened(definition.name)
+        if table is None or table.definition.id != definition.id:
+            return False
+        if not table.log.begins_before(_oldest_needed(table.definition, now)):
+            return False
+        await table.submit(lambda: table.log.trim(_oldest_needed(table.definition, now)))
+        return True
 
 
 def stream_ended(disabled: float | None, now: float) -> bool:

@@ -14,6 +14,7 @@ from typing import ParamSpec, TypeVar
 import apsw
 
 from alt.config import MAX_ITEM_COLLECTION_BYTES, TTL_INTERVAL_SECONDS, Sync
+from alt.descriptors import MAX_OPEN_TABLES
 from alt.storage import copies
 from alt.storage.backups import Backups
 from alt.storage.catalog import Catalog
@@ -22,8 +23,9 @@ from alt.storage.database_files import BACKUPS_FOLDER, TABLES_FOLDER, part_of, r
 from alt.storage.definition import TableDefinition
 from alt.storage.expiry_work import ExpiryWork
 from alt.storage.index_work import IndexWork
-from alt.storage.journal import Journal
+from alt.storage.journal import Journal, Token
 from alt.storage.log_trim import LogTrim
+from alt.storage.open_tables import NoRoomError, OpenTables
 from alt.storage.recovery import Past, past_contents
 from alt.storage.restores import Origin, OriginLostError, Restores
 from alt.storage.table import TOKEN_SECONDS, Table
@@ -32,14 +34,9 @@ from alt.storage.usage import USAGE_FILE, Usage
 
 # How long a data operation may miss that another process created or removed a table.
 CATALOG_POLL_SECONDS = 0.02
-# Each open table holds a few file descriptors; the least recently opened idle one makes room.
-MAX_OPEN_TABLES = 250
 COMMIT_THREADS = 4
 # Copies are long: on threads of their own, so that no commit waits for one.
 COPY_THREADS = 2
-
-# A transaction may have found a table and wait for another one's file before it writes to this one's.
-RETIRE_SECONDS = 5.0
 
 # Unknown files that a warning names.
 SHOWN_FILES = 5
@@ -56,7 +53,8 @@ T = TypeVar("T")
 class Store:
     """Tables by name. `directory` None keeps everything in memory. `on_step`: see Transactions; copies have steps, too.
 
-    `clock` gives epoch seconds. Expired items are looked for every `ttl_interval` seconds.
+    `clock` gives epoch seconds. Expired items are looked for every `ttl_interval` seconds. At most
+    `max_open_tables` files are open at once (alt/descriptors.py).
     """
 
     def __init__(
@@ -67,6 +65,7 @@ class Store:
         item_collection_limit: int = MAX_ITEM_COLLECTION_BYTES,
         clock: Callable[[], float] = time.time,
         ttl_interval: float = TTL_INTERVAL_SECONDS,
+        max_open_tables: int = MAX_OPEN_TABLES,
     ) -> None:
         self._directory = directory
         self._sync = sync
@@ -75,8 +74,8 @@ class Store:
         if directory is not None:
             (directory / TABLES_FOLDER).mkdir(parents=True, exist_ok=True)
         self._catalog = Catalog(None if directory is None else directory / CATALOG_FILE)
-        self._open: dict[str, Table] = {}  # by table name
-        self._retired: set[Table] = set()  # files that are no table's any more, not yet closed
+        self.open_tables = OpenTables(None if directory is None else max_open_tables)
+        self._recent = self.open_tables.recent
         self._serves = False  # as the one server of the directory, and not beside it
         self._executor = ThreadPoolExecutor(COMMIT_THREADS, thread_name_prefix="commit")
         self._next_poll = 0.0
@@ -122,8 +121,7 @@ class Store:
         """Store a changed definition of an existing table; its file is told as well, with its next group of writes."""
         definition = replace(definition, revision=definition.revision + 1)
         self._catalog.replace(definition)
-        table = self._open.get(definition.name)
-        if table is not None:
+        if (table := self.open_tables.find(definition.name)) is not None:
             table.redefine(definition)
             self._describe(table)
         elif self._serves and definition.restore is None:
@@ -140,7 +138,7 @@ class Store:
         """
         path = self._table_path(definition)
         self._catalog.remove(definition)
-        table = self._open.pop(definition.name, None)
+        table = self.open_tables.pop(definition.name)
         removed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def finish() -> None:
@@ -166,7 +164,7 @@ class Store:
         assert definition.restore is not None
         origin = definition.restore.origin
         if "table" in origin:
-            return await past_contents(self.table(origin["table"]), Past(**origin))
+            return await past_contents(await self.opened(origin["table"]), Past(**origin))
         backup = self.backups.get(origin["backup"])
         if backup is None or not backup.available:
             raise OriginLostError(origin)
@@ -203,7 +201,7 @@ class Store:
 
         published = self._catalog.publish(definition, place)
         if published and table is not None and part is None:
-            self._open[definition.name] = table
+            self.open_tables.add(definition.name, table)
         if not published and part is not None:
             remove(part)
         self._on_step("restored")
@@ -221,18 +219,32 @@ class Store:
     # Tables
 
     def table(self, name: str) -> Table | None:
-        """The open table, or None if there is none of this name yet. This is the hot path."""
+        """The open table, for this turn of the event loop; None if there is none of this name yet.
+
+        This is the hot path. Raises NoRoomError where it is not open and all that are open are in use.
+        """
         now = time.monotonic()
         if now >= self._next_poll:
             self._next_poll = now + CATALOG_POLL_SECONDS
             self._refresh()
-        table = self._open.get(name)
+        table = self._recent.get(name)
+        if table is not None:
+            return table
+        table = self.open_tables.find(name)
         if table is not None:
             return table
         definition = self._catalog.tables.get(name)
         if definition is None or definition.restore is not None:
             return None
         return self._open_table(definition)
+
+    async def opened(self, name: str) -> Table | None:
+        """The same for work in the background, which waits until there is room."""
+        while True:
+            try:
+                return self.table(name)
+            except NoRoomError as full:
+                await self.open_tables.with_room(full, lambda: None)
 
     def recover(self) -> None:
         """Serve the directory, and take up what the last process left.
@@ -263,8 +275,17 @@ class Store:
         for file in self.transactions.recover(
             by_file.__contains__, lambda file: self._directory is not None and self._path(file).exists()
         ):
+            self.open_tables.age()
             self._usable(by_file[file])
-        self.transactions.read_tokens(self._recent(definitions))
+        self.transactions.know_tokens(self._tokens(definitions))
+
+    def _usable(self, name: str) -> Table | None:
+        """The table if its file can be used: one that cannot does not keep the others from being served."""
+        try:
+            return self.table(name)
+        except (UnusableDataError, NoRoomError, apsw.Error) as fault:
+            _log.error("table %s cannot be used: %s. `alt tables check` says more", name, fault)
+            return None
 
     def _tell_unknown_files(self) -> None:
         if self._directory is None:
@@ -283,17 +304,17 @@ class Store:
                 more,
             )
 
-    def _recent(self, definitions: Iterable[TableDefinition]) -> list[Table]:
-        """The tables whose ClientRequestTokens may still count."""
-        return [table for each in definitions if self._is_recent(each) and (table := self._usable(each.name))]
+    def _tokens(self, definitions: Iterable[TableDefinition]) -> list[Token]:
+        """The ClientRequestTokens that may still count. The tables are not opened for them: they may be too many."""
+        return [token for each in definitions if self._is_recent(each) for token in self._tokens_of(each)]
 
-    def _usable(self, name: str) -> Table | None:
-        """The table if its file can be used: one that cannot does not keep the others from being served."""
+    def _tokens_of(self, definition: TableDefinition) -> list[Token]:
+        """None of a file that cannot be used: it does not keep the others from being served."""
         try:
-            return self.table(name)
+            return Table.stored_tokens(self.file(definition))
         except (UnusableDataError, apsw.Error) as fault:
-            _log.error("table %s cannot be used: %s. `alt tables check` says more", name, fault)
-            return None
+            _log.error("table %s cannot be used: %s. `alt tables check` says more", definition.name, fault)
+            return []
 
     def _is_recent(self, definition: TableDefinition) -> bool:
         """Whether the table's file changed since the oldest ClientRequestToken that still counts."""
@@ -311,13 +332,7 @@ class Store:
         await self._index_work.stop()
         await self._log_trim.stop()
         await self.expiry_work.stop()
-        for table in self._open.values():
-            await table.drain()
-            table.close()
-        self._open.clear()
-        for table in list(self._retired):
-            await table.drain()
-            self._finish_retired(table)
+        await self.open_tables.close()
         self._executor.shutdown()
         self._copier.shutdown()
         self.transactions.close()
@@ -329,14 +344,14 @@ class Store:
         if not self._catalog.refresh():
             return
         files = self._catalog.files
-        for name, table in list(self._open.items()):
+        for name, table in self.open_tables:
             definition = self._catalog.tables.get(name)
             if definition is None or files[definition.id] != table.file:
-                self._retire(self._open.pop(name))
+                self._retire(name)
             else:
                 table.redefine(definition)
         if self._serves:
-            in_use = {f"{TABLES_FOLDER}/{table.file}" for table in self._retired}
+            in_use = {f"{TABLES_FOLDER}/{file}" for file in self.open_tables.leaving_files}
             for path in self._catalog.removed - in_use:
                 self._delete_removed(path)
             if any(old_files.get(table_id, file) != file for table_id, file in files.items()):
@@ -347,33 +362,22 @@ class Store:
     def _follow_snapshot(self) -> None:
         """A snapshot was loaded: what is known of the tables' contents is no longer true."""
         definitions = list(self._catalog.tables.values())
-        self.transactions.read_tokens(self._recent(definitions))
+        self.transactions.know_tokens(self._tokens(definitions))
         for definition in definitions:
             self._index_work.restart(definition)
 
-    def _retire(self, table: Table) -> None:
+    def _retire(self, name: str) -> None:
         """Close a table that is gone, once no request that found it before can still come to write there."""
-        self._retired.add(table)
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:  # a command that only looks
-            self._finish_retired(table)
-        else:
-            loop.call_later(RETIRE_SECONDS, lambda: table.when_idle(lambda: self._finish_retired(table)))
 
-    def _finish_retired(self, table: Table) -> None:
-        if table in self._retired:
-            self._retired.remove(table)
-            table.close()
+        def closed(table: Table) -> None:
             path = f"{TABLES_FOLDER}/{table.file}"
             if self._serves and path in self._catalog.removed:
                 self._delete_removed(path)
 
+        self.open_tables.retire(name, closed)
+
     def _open_table(self, definition: TableDefinition) -> Table:
-        if len(self._open) >= MAX_OPEN_TABLES and self._directory is not None:
-            name = next((name for name, table in self._open.items() if table.idle), None)
-            if name is not None:
-                self._open.pop(name).close()
+        self.open_tables.make_room()
         path = None if self._directory is None else self.file(definition)
         table = Table(
             definition,
@@ -389,16 +393,15 @@ class Store:
         except BaseException:
             table.close()
             raise
-        self._open[definition.name] = table
+        self.open_tables.add(definition.name, table)
         if self._serves and path is not None:
             self._compare_definitions(table)
         return table
 
     def _reopen(self, table: Table) -> None:
         """Close a file that has to be given something first, and open it again. Raises where that fails."""
-        if self._open.get(table.definition.name) is table:
-            del self._open[table.definition.name]
-        self._retired.discard(table)
+        if self.open_tables.find(table.definition.name) is table:
+            self.open_tables.pop(table.definition.name)
         table.close()
         definition = self._catalog.tables.get(table.definition.name)
         if definition is not None and self._catalog.files[definition.id] == table.file:

@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
+from contextlib import closing
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -151,6 +152,7 @@ class Table:
         self.effects: list[Effect] | None = None
         # Rows that a transaction over several tables writes or checks, while it is under way.
         self.contended: set[RowKey] = set()
+        self.users = 0  # who needs it beyond the turn in which it was found, but for queued writes
         # Set before an item with a NUL can be read, and for good.
         self.may_hold_nul = bool(self._reader.execute("SELECT nul FROM peculiarity").get)
         self.indexes: dict[str, Index] = {}
@@ -464,8 +466,13 @@ class Table:
         self._write.execute("DELETE FROM token WHERE expires < ?", (token.expires - TOKEN_SECONDS,))
         self._write.execute("INSERT OR REPLACE INTO token (token, request, expires) VALUES (?, ?, ?)", token)
 
-    def tokens(self) -> list[Token]:
-        return [Token(*row) for row in self._reader.execute("SELECT token, request, expires FROM token")]
+    @staticmethod
+    def stored_tokens(path: Path) -> list[Token]:
+        """The ClientRequestTokens in a table's file, for who needs nothing else of it."""
+        if not path.exists():
+            raise UnusableDataError(f"{path} is gone")
+        with closing(sqlite.connect(path, read_only=True)) as reader:
+            return [Token(*row) for row in reader.execute("SELECT token, request, expires FROM token")]
 
     @property
     def is_in_memory(self) -> bool:
@@ -550,8 +557,9 @@ class Table:
     # Life
 
     @property
-    def idle(self) -> bool:
-        return self._commits.idle
+    def is_used(self) -> bool:
+        """Whether writes are under way, or anybody else needs it open."""
+        return self.users > 0 or not self._commits.idle
 
     def when_idle(self, callback: Callable[[], None]) -> None:
         """Call back once every submitted write is durable."""

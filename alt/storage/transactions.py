@@ -117,6 +117,7 @@ class Transactions:
             if token is None:
                 return table.submit(work)
             future = asyncio.ensure_future(self._write_one(table, work, token))
+        _keep_open(rows, future)
         if token is not None:
             self.running[token.token] = token.request
             future.add_done_callback(lambda _ended: self.running.pop(token.token))
@@ -129,16 +130,19 @@ class Transactions:
             self._remember(token)
         return result
 
-    async def read(self, tables: Sequence[Table], work: Callable[[], T]) -> T:
-        """Run `work`, which reads from `tables`, on one state of them all."""
-        if len(tables) == 1:
-            return tables[0].snapshot(work)
+    def read(self, tables: Collection[Table], work: Callable[[], T]) -> T | asyncio.Future[T]:
+        """Run `work`, which reads from `tables`, on one state of them all: at once, where nothing is in its way."""
         if not any(table.contended for table in tables):
             # Nothing over several tables is being committed, and all reads of this turn are of one moment.
             return work()
+        reading = asyncio.ensure_future(self._read_held(tables, work))
+        _keep_open(tables, reading)
+        return reading
+
+    async def _read_held(self, tables: Iterable[Table], work: Callable[[], T]) -> T:
+        """While all files are held their readers see the same transactions."""
         held = await self._hold(tables)
         try:
-            # While all files are held their readers see the same transactions.
             return work()
         finally:
             for table in held:
@@ -425,16 +429,15 @@ class Transactions:
 
     # Tokens
 
-    def read_tokens(self, tables: Sequence[Table]) -> None:
-        """Know the tokens that `tables` hold and those of what is still to be given to them, and forget any more.
+    def know_tokens(self, tokens: Iterable[Token]) -> None:
+        """Know these tokens and those of what has yet to be given to a file, and forget any more.
 
         That goes for those of what is under way as well.
         """
         self._generation += 1
         self.tokens.clear()
         lacking = [entry.token for entries in self._lacking.values() for entry in entries if entry.token]
-        tokens = {*lacking, *(token for table in tables for token in table.tokens())}
-        for token in sorted(tokens, key=lambda token: token.expires):
+        for token in sorted({*lacking, *tokens}, key=lambda token: token.expires):
             self._remember(token)
 
     def _remember(self, token: Token) -> None:
@@ -475,6 +478,18 @@ def _undo(tables: Iterable[Table]) -> bool:
 
 def _named(tables: Iterable[Table]) -> str:
     return ", ".join(table.definition.name for table in tables)
+
+
+def _keep_open(tables: Iterable[Table], future: asyncio.Future[Any]) -> None:
+    """Nobody may close the tables before the future is done."""
+    for table in tables:
+        table.users += 1
+
+    def release(_done: asyncio.Future[Any]) -> None:
+        for table in tables:
+            table.users -= 1
+
+    future.add_done_callback(release)
 
 
 def _with_token(table: Table, work: Callable[[], T], token: Token) -> T:

@@ -166,7 +166,9 @@ def test_a_token_in_files_that_were_long_untouched(start_server: Any, tmp_path: 
     check_token(server.client())
 
 
-def test_a_table_that_cannot_be_used_gets_its_part_as_soon_as_it_can(start_server: Any, tmp_path: Path) -> None:
+def test_a_table_that_cannot_be_used_gets_its_part_as_soon_as_it_can(
+    start_server: Any, tmp_path: Path
+) -> None:
     """The other tables get theirs at start, and are served."""
     prepare(start_server("--data-dir", tmp_path))
     die("journaled", tmp_path, start_server)

@@ -243,7 +243,7 @@ def test_shutdown_in_the_middle_of_making_the_index_undoes_it(tmp_path: Path) ->
             table._write.execute(endless).fetchall()
 
         running = asyncio.ensure_future(table.alone(build))
-        while table.idle:
+        while not table.is_used:
             await asyncio.sleep(0)
         await asyncio.sleep(0.05)
         running.cancel()
