@@ -17,7 +17,7 @@ from alt.config import WRITE_ISOLATIONS, Settings
 from alt.http.dispatch import Dispatcher
 from alt.http.protocol import Connections
 from alt.operations.engine import Engine
-from alt.storage.data_directory import ServerLock, using
+from alt.storage.data_directory import ServerLock, is_open_to_others, make_private, refuse_foreign, using
 from alt.storage.store import Store
 
 BACKLOG = 1_024
@@ -49,9 +49,13 @@ def run(settings: Settings, ready: Callable[[str], None]) -> None:
 async def _serve(settings: Settings, ready: Callable[[str], None]) -> None:
     lock = None
     if settings.data_dir is not None:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-        with using(settings.data_dir):
-            lock = ServerLock(settings.data_dir)
+        refuse_foreign(settings.data_dir)
+        make_private(settings.data_dir)
+        if is_open_to_others(settings.data_dir):
+            _log.warning(
+                "other users of this machine can read %s: `chmod 700` keeps them out", settings.data_dir
+            )
+        lock = ServerLock(settings.data_dir)
     try:
         await _serve_locked(settings, lock, ready)
     finally:
@@ -91,7 +95,7 @@ async def _serve_locked(settings: Settings, lock: ServerLock | None, ready: Call
     stopped = asyncio.Event()
     _on_signals(loop, stopped)
     if lock is not None:
-        lock.publish(f"http://{address}")
+        _publish(lock, f"http://{address}")
     gc.freeze()  # what is there now stays
     gc.set_threshold(GARBAGE_THRESHOLD)
     sys.setswitchinterval(SWITCH_SECONDS)
@@ -102,6 +106,14 @@ async def _serve_locked(settings: Settings, lock: ServerLock | None, ready: Call
     await connections.close(SHUTDOWN_GRACE_SECONDS)
     metering.cancel()
     await store.close()
+
+
+def _publish(lock: ServerLock, address: str) -> None:
+    """Nobody needs it but who finds the directory taken: it keeps no server from its work."""
+    try:
+        lock.publish(address)
+    except OSError as fault:
+        _log.warning("cannot write %s: %s", fault.filename or "the server's address", fault.strerror or fault)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from alt import __version__
@@ -19,6 +21,8 @@ from .usage import usage
 @click.version_option(__version__, prog_name="alt")
 def main() -> None:
     """Alt: the DynamoDB API on SQLite files."""
+    # What Alt writes is for its user alone.
+    os.umask(os.umask(0o077) | 0o077)
 
 
 main.add_command(backup)

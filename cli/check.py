@@ -137,6 +137,7 @@ def _parts(found: Found) -> Iterator[Part]:
         ),
         (items.misplaced, "is stored under a key not its own", "are stored under keys not their own"),
         (items.missized, "is stored with a wrong size", "are stored with wrong sizes"),
+        (items.damaged, "is not what was stored", "are not what was stored"),
     )
     yield _part("items", {"items": items.rows, "bytes": items.bytes}, problems)
     for name, entries in found.indexes.items():

@@ -31,9 +31,16 @@ def data_dir_option(command: Command) -> Command:
 
 def directory_of(data_dir: Path | None) -> Path:
     """The data directory, which must be there already."""
-    from alt.storage.store import CATALOG_FILE
+    from alt.storage.data_directory import CATALOG_FILE, LostCatalogError, UnusableDataError, refuse_foreign
 
     directory = (data_dir or default_data_dir()).absolute()
+    try:
+        refuse_foreign(directory)
+    except LostCatalogError as lost:
+        raise click.ClickException(str(lost)) from None
+    except UnusableDataError as error:
+        if (directory / CATALOG_FILE).exists():
+            raise click.ClickException(str(error)) from None
     if not (directory / CATALOG_FILE).exists():
         raise click.ClickException(
             f"no data in {directory}: `alt start` makes it, and --data-dir names another directory"

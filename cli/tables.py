@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from . import output
+from .adopt import adopt
 from .check import check
 from .data import confirm, data_dir_option, opened
 
@@ -90,6 +91,7 @@ def rm(name: str, yes: bool, data_dir: Path | None, as_json: bool) -> None:
         click.echo(f"Removed {name}.")
 
 
+tables.add_command(adopt)
 tables.add_command(check)
 
 

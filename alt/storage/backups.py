@@ -29,6 +29,8 @@ from alt.storage.definition import Backup
 if TYPE_CHECKING:
     from alt.storage.table import Table
 
+RETRY_SECONDS = 1.0  # after a full disk or the like
+
 _log = logging.getLogger(__name__)
 
 
@@ -44,6 +46,7 @@ class Backups:
         self._executor = executor
         self._in_memory: dict[str, apsw.Connection] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_finishing = False
         if directory is not None:
             directory.mkdir(exist_ok=True)
 
@@ -92,6 +95,17 @@ class Backups:
         self._catalog.remove_backup(backup)
         self._forget_file(backup)
 
+    async def _give_up(self, backup: Backup) -> None:
+        """Take an unfinished backup out of the catalog, as soon as that can be written; else the next start does."""
+        while not self._is_finishing:
+            try:
+                self.remove(backup)
+            except apsw.Error as fault:
+                _log.error("backup %s cannot be taken out of the catalog: %s", backup.name, fault)
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                return
+
     def _forget_file(self, backup: Backup) -> None:
         if self._directory is None:
             if (contents := self._in_memory.pop(backup.id, None)) is not None:
@@ -105,6 +119,7 @@ class Backups:
 
     async def finish(self) -> None:
         """Return when no backup is being taken any more."""
+        self._is_finishing = True
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _done(self, task: asyncio.Task[None]) -> None:
@@ -117,7 +132,7 @@ class Backups:
             await copy
         except BaseException:
             _log.exception("backup %s of %s failed", backup.name, backup.table.name)
-            self.remove(backup)
+            await self._give_up(backup)
             raise
 
     async def _copy_file(self, source: apsw.Connection, backup: Backup, progress: Progress) -> None:

@@ -31,7 +31,7 @@ class Catalog:
 
     def __init__(self, path: Path | None) -> None:
         # Always FULL, whatever the tables are: what it lists is there after a power cut, too.
-        self._connection = sqlite.connect(sqlite.MEMORY if path is None else path, "full")
+        self._connection = sqlite.connect(sqlite.MEMORY if path is None else path, "full", create=True)
         try:
             if sqlite.is_empty(self._connection):
                 sqlite.create(self._connection, "catalog", FORMAT)

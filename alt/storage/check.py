@@ -17,11 +17,13 @@ import apsw
 import ujson
 
 from alt.storage import sqlite
+from alt.storage.checksums import DamagedItemError, verify
 from alt.storage.data_directory import UnusableDataError, using
 from alt.storage.definition import TableDefinition
 from alt.storage.indexes import Entry, Index, Stored
 from alt.storage.rows import ITEMS, EncodedKey, RowKey, row_key
 from alt.storage.store import Store
+from alt.storage.table import FORMAT
 from alt.values.keys import encode
 from alt.values.sizes import item_size
 from alt.values.types import Item
@@ -44,6 +46,7 @@ class Items:
     unreadable: int = 0  # no JSON, or no item of this table
     misplaced: int = 0  # stored under another key than their own
     missized: int = 0  # stored with another size than their own
+    damaged: int = 0  # not what was stored, by their checksums
 
 
 @dataclass(slots=True)
@@ -78,7 +81,7 @@ class Found:
     def is_sound(self) -> bool:
         items = self.items
         differs = any(entries.differ for entries in self.indexes.values())
-        wrong = items.unreadable or items.misplaced or items.missized
+        wrong = items.unreadable or items.misplaced or items.missized or items.damaged
         return not (self.damage or wrong or differs or self.counts or self.collections)
 
     @property
@@ -184,9 +187,14 @@ class _Check:
         partition: Partition | None = None
         size = collections = 0
         total = self._stored_counts(ITEMS.table)[0]
-        for slot, pk, sk, stored_size, text in self._execute(
-            "SELECT slot, pk, sk, size, item FROM item ORDER BY slot, pk, sk"
+        for slot, pk, sk, stored_size, raw, stored_checksum in self._execute(
+            "SELECT slot, pk, sk, size, CAST(item AS BLOB), checksum FROM item ORDER BY slot, pk, sk"
         ):
+            try:
+                verify(raw, stored_checksum)
+            except DamagedItemError:
+                self._found.items.damaged += 1
+            text = raw.decode("utf-8", "replace")
             if self._has_collections and partition != (slot, pk):
                 collections += self._check_collection(partition, size)
                 partition, size = (slot, pk), 0
@@ -321,6 +329,7 @@ def _one_state(path: Path, name: str) -> Iterator[apsw.Connection]:
         raise UnusableDataError(f"cannot use table {name}: its file {path} is gone")
     with using(f"table {name}"):
         connection = sqlite.connect(path)
+        sqlite.check_format(connection, "table", FORMAT)
     try:
         with using(f"table {name}"):
             connection.execute("BEGIN")

@@ -60,7 +60,7 @@ def blank(path: Path | None) -> apsw.Connection:
     """
     if path is not None:
         database_files.remove(path)
-    connection = sqlite.connect(sqlite.MEMORY if path is None else path, "off")
+    connection = sqlite.connect(sqlite.MEMORY if path is None else path, "off", create=True)
     connection.pragma("page_size", sqlite.PAGE_BYTES)
     if path is not None:
         connection.pragma("journal_mode", "OFF")  # a copy that fails is deleted

@@ -1,15 +1,32 @@
-"""A data directory: what keeps it from being used, its one server's lock, and where that server listens."""
+"""A data directory: whether it is one, what keeps it from being used, its one server's lock, and where that listens."""
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import apsw
 
+from alt.storage.database_files import BACKUPS_FOLDER, TABLES_FOLDER, is_database
+
+CATALOG_FILE = "catalog.db"
+JOURNAL_FILE = "journal.db"
+USAGE_FILE = "usage.db"
 LOCK_FILE = "server.lock"
 ADDRESS_FILE = "server.url"
+SNAPSHOTS_FOLDER = "snapshots"
+
+# Whatever else is in a directory that has no catalog, somebody else put there.
+_FILES = (CATALOG_FILE, JOURNAL_FILE, USAGE_FILE, LOCK_FILE, ADDRESS_FILE)
+_FOLDERS = (TABLES_FOLDER, BACKUPS_FOLDER, SNAPSHOTS_FOLDER)
+# What a file system, or its browser, puts into every directory; hidden files are disregarded, too.
+_EVERYWHERE = ("lost+found",)
+
+PRIVATE_FOLDER = 0o700
+_SQLITE_HEADER = b"SQLite format 3\0"
 
 
 class UnusableDataError(Exception):
@@ -24,6 +41,10 @@ class NewerFormatError(UnusableDataError):
     """The data was written by a newer version of Alt."""
 
 
+class LostCatalogError(UnusableDataError):
+    """There are tables, and nothing that lists them."""
+
+
 @contextmanager
 def using(what: Path | str) -> Iterator[None]:
     """Say it in one line when SQLite cannot open or read `what`."""
@@ -33,27 +54,92 @@ def using(what: Path | str) -> Iterator[None]:
         raise UnusableDataError(f"cannot use {what}: {error}") from None
 
 
+def refuse_foreign(directory: Path) -> None:
+    """Raise UnusableDataError unless the directory is Alt's, or empty and so may become that.
+
+    Nothing is written. A directory with tables and no catalog is not a new one: LostCatalogError.
+    """
+    if not directory.is_dir():
+        return
+    catalog = directory / CATALOG_FILE
+    if catalog.is_file() and catalog.stat().st_size:
+        if catalog.read_bytes()[: len(_SQLITE_HEADER)] != _SQLITE_HEADER:
+            raise UnusableDataError(
+                f"cannot use {catalog}: file is not a database. `alt tables adopt` makes it anew from the tables' files"
+            )
+        return
+    if any(
+        is_database(path)
+        for folder in (TABLES_FOLDER, BACKUPS_FOLDER)
+        for path in _entries(directory / folder)
+    ):
+        raise LostCatalogError(
+            f"{directory} holds tables, but no {CATALOG_FILE} that lists them: `alt tables adopt` makes it anew from "
+            "the tables' files"
+        )
+    foreign = [path for path in _entries(directory) if not _is_own(path)]
+    foreign += [path for folder in (TABLES_FOLDER, BACKUPS_FOLDER) for path in _entries(directory / folder)]
+    if foreign:
+        raise UnusableDataError(
+            f"{directory} holds {foreign[0].relative_to(directory)} and no data of Alt's: choose an empty or a new "
+            "directory with --data-dir"
+        )
+
+
+def _entries(directory: Path) -> list[Path]:
+    if not directory.is_dir():
+        return []
+    return sorted(
+        path for path in directory.iterdir() if path.name not in _EVERYWHERE and path.name[0] != "."
+    )
+
+
+def _is_own(path: Path) -> bool:
+    return path.name in _FOLDERS or any(path.name.startswith(name) for name in _FILES)
+
+
+def make_private(directory: Path) -> None:
+    """Make a data directory that only its user can look into."""
+    if not directory.is_dir():
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=PRIVATE_FOLDER)
+
+
+def is_open_to_others(directory: Path) -> bool:
+    """Whether other users of the machine can read what is in the directory."""
+    return sys.platform != "win32" and bool(directory.stat().st_mode & 0o077)
+
+
 class ServerLock:
     """Held while a server runs. SQLite's own file lock: it works on every platform and ends with the process."""
 
     def __init__(self, directory: Path) -> None:
         self._address = directory / ADDRESS_FILE
-        self._connection = apsw.Connection(str(directory / LOCK_FILE))
-        try:
-            self._connection.execute("BEGIN EXCLUSIVE")
-        except apsw.BusyError:
-            self._connection.close()
-            raise AlreadyServedError(
-                f"{directory} is already being served by {self._published() or 'another process'}"
-            ) from None
+        with using(directory / LOCK_FILE):
+            self._connection = apsw.Connection(str(directory / LOCK_FILE))
+            try:
+                self._connection.execute("BEGIN EXCLUSIVE")
+            except apsw.BusyError:
+                self._connection.close()
+                raise AlreadyServedError(
+                    f"{directory} is already being served by {self._published() or 'another process'}"
+                ) from None
 
     def publish(self, address: str) -> None:
-        """Say where the server listens, for those who find the directory taken."""
-        self._address.write_text(address + "\n", encoding="utf-8")
+        """Say where the server listens, for those who find the directory taken. Raises OSError."""
+        self._address.unlink(missing_ok=True)
+        # Not what stands there already: a link would lead the writing elsewhere.
+        descriptor = os.open(self._address, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(address + "\n")
 
     def release(self) -> None:
-        self._address.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._address.unlink(missing_ok=True)
         self._connection.close()
 
     def _published(self) -> str:
-        return self._address.read_text(encoding="utf-8").strip() if self._address.exists() else ""
+        try:
+            return self._address.read_text(encoding="utf-8").strip()
+        except (OSError, ValueError):
+            return ""

@@ -51,6 +51,15 @@ def remove(path: Path) -> bool:
     return is_gone
 
 
+def set_aside(path: Path, when: str) -> Path:
+    """Give a damaged database another name, with what stands beside it, so that a new one can be made."""
+    aside = path.with_name(f"{path.name}.damaged-{when}")
+    for suffix in ("", *BESIDE):
+        if (each := Path(f"{path}{suffix}")).exists():
+            each.rename(f"{aside}{suffix}")
+    return aside
+
+
 def unknown(directory: Path, known: Iterable[str]) -> Iterator[Path]:
     """The files under `tables/` and `backups/` that belong to none of the `known` databases, given by their paths."""
     owned = {each for path in known for each in (path, str(part_of(Path(path)).as_posix()))}
@@ -61,9 +70,9 @@ def unknown(directory: Path, known: Iterable[str]) -> Iterator[Path]:
                     yield path
 
 
-def holds_tables(directory: Path) -> bool:
-    """Whether there are files named as Alt names tables and backups."""
-    return any(path.suffix == SUFFIX and not path.is_dir() for path in unknown(directory, ()))
+def is_database(path: Path) -> bool:
+    """Whether a file is a database with something in it."""
+    return path.suffix == SUFFIX and path.is_file() and path.stat().st_size > 0
 
 
 def _database(name: str) -> str:

@@ -30,6 +30,11 @@ class DurableMark:
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
         self._file = os.fdopen(descriptor, "r+b", buffering=0)
 
+    @staticmethod
+    def is_there(path: Path) -> bool:
+        """Whether the database has a mark: a server has it open, or had when it died."""
+        return Path(f"{path}{SUFFIX}").exists()
+
     def read(self) -> int:
         """The number; 0 where none was written or it cannot be read."""
         self._file.seek(0)

@@ -76,7 +76,7 @@ class Index:
         matches = " AND ".join(f"{column} = ?" for column in self.columns.key)
         self._put = f"INSERT OR REPLACE INTO {self.columns.table} ({', '.join(columns)}) VALUES ({holes})"
         self._delete = f"DELETE FROM {self.columns.table} WHERE {matches}"
-        self._get = f"SELECT size, item FROM {self.columns.table} WHERE {matches}"
+        self._get = f"SELECT size, CAST(item AS BLOB) FROM {self.columns.table} WHERE {matches}"
 
     def is_kept(self, row: RowKey) -> bool:
         """Whether a write of this row must keep the index."""
@@ -103,7 +103,10 @@ class Index:
     def stored(self, connection: apsw.Connection, key: Key) -> Stored | None:
         """What the entry of this key holds, if there is one."""
         found = connection.execute(self._get, key).get
-        return None if found is None else Stored(*found)
+        if found is None:
+            return None
+        size, text = found
+        return Stored(size, text.decode("utf-8", "replace"))  # what is damaged may be no UTF-8
 
     def change(
         self, cursor: apsw.Cursor, statistics: Statistics, old: Entry | None, new: Entry | None

@@ -80,7 +80,7 @@ class Journal:
     """
 
     def __init__(self, path: Path) -> None:
-        self._connection = sqlite.connect(path, "full")
+        self._connection = sqlite.connect(path, "full", create=True)
         self.is_new = sqlite.is_empty(self._connection)
         if self.is_new:
             sqlite.create(self._connection, "journal", FORMAT)

@@ -34,15 +34,21 @@ from zlib_ng import zlib_ng
 from alt.storage import copies, sqlite
 from alt.storage.catalog import FORMAT, Catalog
 from alt.storage.checksums import DamagedItemError, file_checksum, verify_items
-from alt.storage.data_directory import AlreadyServedError, ServerLock, UnusableDataError
+from alt.storage.data_directory import (
+    CATALOG_FILE,
+    JOURNAL_FILE,
+    SNAPSHOTS_FOLDER,
+    AlreadyServedError,
+    ServerLock,
+    UnusableDataError,
+)
 from alt.storage.database_files import PART, TABLES_FOLDER, file_name, remove
 from alt.storage.definition import TableDefinition
 from alt.storage.journal import Entry, Journal
-from alt.storage.store import CATALOG_FILE, CATALOG_POLL_SECONDS, JOURNAL_FILE
+from alt.storage.store import CATALOG_POLL_SECONDS
 from alt.storage.table import Table
 from alt.storage.transactions import give
 
-SNAPSHOTS_FOLDER = "snapshots"
 SUMMARY_FILE = "snapshot.json"
 CHECKSUMS_FILE = "checksums.json"  # of every other file, by its name
 
@@ -190,11 +196,12 @@ class Snapshots:
         tables = _ready_tables(catalog)
         for table in sorted(tables):
             path = self._path(table.file)
-            if not path.exists():
+            try:
+                locks.enter_context(closing(sqlite.connect(path))).execute("BEGIN IMMEDIATE")
+            except (apsw.CantOpenError, apsw.IOError) as fault:
                 if table in _ready_tables(catalog):
-                    raise SnapshotError(f"table {table.name} has lost its file {path}")
-                return None
-            locks.enter_context(closing(sqlite.connect(path))).execute("BEGIN IMMEDIATE")
+                    raise SnapshotError(f"table {table.name} ({path}) cannot be read: {fault}") from None
+                return None  # it was removed meanwhile
         catalog.execute("BEGIN IMMEDIATE")
         return tables if _ready_tables(catalog) == tables else None
 

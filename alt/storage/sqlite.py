@@ -25,9 +25,16 @@ MEMORY = ":memory:"
 APPLICATION_ID = 0x414C5431
 
 
-def connect(path: Path | str, sync: Sync = "full", *, read_only: bool = False) -> apsw.Connection:
-    """Open one connection; a database file must exist already if `read_only`."""
-    flags = apsw.SQLITE_OPEN_READONLY if read_only else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+def connect(
+    path: Path | str, sync: Sync = "full", *, read_only: bool = False, create: bool = False
+) -> apsw.Connection:
+    """Open one connection. A database file must exist already, unless told to `create` it.
+
+    Raises apsw.CantOpenError where there is none.
+    """
+    flags = apsw.SQLITE_OPEN_READONLY if read_only else apsw.SQLITE_OPEN_READWRITE
+    if create:
+        flags |= apsw.SQLITE_OPEN_CREATE
     connection = apsw.Connection(str(path), flags=flags, statementcachesize=STATEMENT_CACHE)
     connection.set_busy_timeout(BUSY_TIMEOUT_MS)
     # Without it (and with SQLITE_ENABLE_STAT4, as apsw is built) a statement is parsed and planned again

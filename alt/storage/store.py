@@ -18,9 +18,16 @@ from alt.descriptors import MAX_OPEN_TABLES
 from alt.storage import copies
 from alt.storage.backups import Backups
 from alt.storage.catalog import Catalog
-from alt.storage.data_directory import UnusableDataError
+from alt.storage.data_directory import (
+    CATALOG_FILE,
+    JOURNAL_FILE,
+    USAGE_FILE,
+    UnusableDataError,
+    using,
+)
 from alt.storage.database_files import BACKUPS_FOLDER, TABLES_FOLDER, part_of, remove, unknown
 from alt.storage.definition import TableDefinition
+from alt.storage.durable_mark import DurableMark
 from alt.storage.expiry_work import ExpiryWork
 from alt.storage.index_work import IndexWork
 from alt.storage.journal import Journal, Token
@@ -30,7 +37,7 @@ from alt.storage.recovery import Past, past_contents
 from alt.storage.restores import Origin, OriginLostError, Restores
 from alt.storage.table import TOKEN_SECONDS, Table
 from alt.storage.transactions import Transactions
-from alt.storage.usage import USAGE_FILE, Usage
+from alt.storage.usage import Usage, open_usage
 
 # How long a data operation may miss that another process created or removed a table.
 CATALOG_POLL_SECONDS = 0.02
@@ -41,8 +48,6 @@ COPY_THREADS = 2
 # Unknown files that a warning names.
 SHOWN_FILES = 5
 
-CATALOG_FILE = "catalog.db"
-JOURNAL_FILE = "journal.db"
 
 _log = logging.getLogger(__name__)
 
@@ -73,7 +78,7 @@ class Store:
         self._item_collection_limit = item_collection_limit
         if directory is not None:
             (directory / TABLES_FOLDER).mkdir(parents=True, exist_ok=True)
-        self._catalog = Catalog(None if directory is None else directory / CATALOG_FILE)
+        self._catalog = _catalog(directory)
         self.open_tables = OpenTables(None if directory is None else max_open_tables)
         self._recent = self.open_tables.recent
         self._serves = False  # as the one server of the directory, and not beside it
@@ -88,9 +93,9 @@ class Store:
             self._catalog, None if directory is None else directory / BACKUPS_FOLDER, self._copier, on_step
         )
         self.restores = Restores(self)
-        self.usage = Usage(None if directory is None else directory / USAGE_FILE)
+        self.usage = Usage(None) if directory is None else open_usage(directory / USAGE_FILE)
         self.transactions = Transactions(
-            None if directory is None else Journal(directory / JOURNAL_FILE),
+            None if directory is None else _journal(directory / JOURNAL_FILE),
             None if directory is None else self._executor,
             self._reopen,
             on_step,
@@ -118,10 +123,16 @@ class Store:
         return self._catalog.add(definition, lambda file: Table.create_file(self._path(file), definition))
 
     def redefine(self, definition: TableDefinition) -> None:
-        """Store a changed definition of an existing table; its file is told as well, with its next group of writes."""
+        """Store a changed definition of an existing table; its file is told as well, with its next group of writes.
+
+        What the definition says of the file, as that an index is built, is durable there first.
+        """
         definition = replace(definition, revision=definition.revision + 1)
+        table = self.open_tables.find(definition.name)
+        if table is not None and self._sync == "normal":
+            table.sync()
         self._catalog.replace(definition)
-        if (table := self.open_tables.find(definition.name)) is not None:
+        if table is not None:
             table.redefine(definition)
             self._describe(table)
         elif self._serves and definition.restore is None:
@@ -257,6 +268,9 @@ class Store:
         self._tell_unknown_files()
         self.finish_transactions()
         for definition in self.definitions():
+            if self._was_in_use(definition):
+                self.open_tables.age()
+                self._usable(definition.name)  # and hear whether it has lost anything
             self.start_index_work(definition)
             self.restores.start(definition)
         self._log_trim.start()
@@ -303,6 +317,10 @@ class Store:
                 ", ".join(found[:SHOWN_FILES]),
                 more,
             )
+
+    def _was_in_use(self, definition: TableDefinition) -> bool:
+        """Whether the last server had the table open when it died."""
+        return self._directory is not None and DurableMark.is_there(self.file(definition))
 
     def _tokens(self, definitions: Iterable[TableDefinition]) -> list[Token]:
         """The ClientRequestTokens that may still count. The tables are not opened for them: they may be too many."""
@@ -440,6 +458,18 @@ class Store:
 
     def _delete(self, path: str) -> bool:
         return self._directory is None or remove(self._directory / path)
+
+
+def _catalog(directory: Path | None) -> Catalog:
+    if directory is None:
+        return Catalog(None)
+    with using(directory / CATALOG_FILE):
+        return Catalog(directory / CATALOG_FILE)
+
+
+def _journal(path: Path) -> Journal:
+    with using(path):
+        return Journal(path)
 
 
 def _noted(described: asyncio.Future[None]) -> None:

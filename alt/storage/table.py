@@ -159,8 +159,8 @@ class Table:
         self._collections: ItemCollections | None = None
         if any(not index.is_global for index in definition.indexes):  # there from the start, or never
             self._collections = ItemCollections(self._write, item_collection_limit)
-        self._tell_lost_groups()
         self.redefine(definition)
+        self._tell_lost_groups()
 
     def _tell_lost_groups(self) -> None:
         if self._durable is None:
@@ -179,7 +179,7 @@ class Table:
     @staticmethod
     def create_file(path: Path, definition: TableDefinition) -> None:
         """Make a new table's empty file, durably. Until it is listed nobody misses it, so it is synced once, as a whole."""
-        connection = sqlite.connect(path, "off")
+        connection = sqlite.connect(path, "off", create=True)
         _create(connection, definition)
         connection.close()
         copies.sync_file(path)

@@ -8,6 +8,8 @@ another process (the CLI) may change them at any time.
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,13 +18,15 @@ import apsw
 
 from alt.config import Sync
 from alt.storage import sqlite
+from alt.storage.database_files import set_aside
 
 FORMAT = 1
-USAGE_FILE = "usage.db"
 
 # Anyone may sign with any access key; beyond this many they are summed under one name.
 MAX_ACCESS_KEYS = 10_000
 OTHER_KEYS = "(other)"
+
+_log = logging.getLogger(__name__)
 
 BUSY_TIMEOUT_MS = 100  # the event loop waits; what cannot be stored now is stored a second later
 
@@ -56,14 +60,28 @@ READ_UNITS, WRITE_UNITS, REQUESTS, THROTTLED = range(4)
 Sums = list[float]
 
 
+def open_usage(path: Path) -> Usage:
+    """The accounting in a file. One that is damaged keeps nobody from the data: it is set aside and begun anew.
+
+    Raises UnusableDataError where the file is another program's, or a newer version's.
+    """
+    try:
+        return Usage(path)
+    except (apsw.NotADBError, apsw.CorruptError) as damage:
+        aside = set_aside(path, time.strftime("%Y%m%d-%H%M%S"))
+        _log.error("%s is damaged (%s); it is set aside as %s and begun anew", path, damage, aside.name)
+        return Usage(path)
+
+
 class Usage:
     """`path` None keeps all of it in memory."""
 
     def __init__(self, path: Path | None, sync: Sync = "normal") -> None:
-        self._connection = sqlite.connect(sqlite.MEMORY if path is None else path, sync)
+        self._connection = sqlite.connect(sqlite.MEMORY if path is None else path, sync, create=True)
         self._connection.set_busy_timeout(BUSY_TIMEOUT_MS)
         if sqlite.is_empty(self._connection):
             sqlite.create(self._connection, "usage", FORMAT)
+        sqlite.check_format(self._connection, "usage", FORMAT)
         self._gathered: dict[Account, Sums] = {}
         keys: Any = self._connection.execute("SELECT DISTINCT access_key FROM consumption")
         self._keys: set[str] = {key for (key,) in keys}
