@@ -12,7 +12,7 @@ from alt import errors, validation
 from alt.errors import ApiError
 from alt.http import response
 from alt.http.protocol import Answer, Request
-from alt.operations import OPERATIONS, Operation
+from alt.operations import OPERATIONS, Operation, TwoSteps
 from alt.operations.caller import Caller
 from alt.operations.engine import Engine
 from alt.storage.open_tables import NoRoomError
@@ -73,14 +73,16 @@ class Dispatcher:
         check, operation = self._target(headers.get(b"x-amz-target", b""))
         caller = Caller(headers.get(b"authorization"), headers.get(b"host"))
         parameters = _parse(request.body)
-        if check.conforms_but_items is not None and check.conforms_but_items(parameters):
+        if type(operation) is TwoSteps and check.conforms_but_items(parameters):
             try:
-                return operation(self._engine, parameters, caller)
+                read = operation.read(parameters)
             except Exception:
-                # An ill-formed item comes before whatever the operation found.
+                # An ill-formed item comes before whatever else was found.
                 parameters = _parse(request.body)
                 if check.conforms(parameters):
                     raise
+            else:
+                return operation.run(self._engine, parameters, caller, read)
         check(parameters)
         return operation(self._engine, parameters, caller)
 

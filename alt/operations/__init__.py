@@ -2,12 +2,16 @@
 
 An operation is `(engine, request, caller) -> bytes | Future[bytes]`: the response's
 body, or the promise of it once it is durable. Errors are raised as ApiError.
+
+An operation that puts items is one in two steps: what it says is read by itself, before
+any table, count or limit is touched.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from alt.operations import (
@@ -28,12 +32,30 @@ from alt.operations import (
 from alt.operations.caller import Caller
 from alt.operations.engine import Engine
 
-Operation = Callable[[Engine, dict[str, Any], Caller], "bytes | asyncio.Future[bytes]"]
+Request = dict[str, Any]
+Reply = bytes | asyncio.Future[bytes]
+Operation = Callable[[Engine, Request, Caller], Reply]
+
+
+@dataclass(frozen=True, slots=True)
+class TwoSteps:
+    """An operation whose `run` is given what its `read` answers.
+
+    `read` depends on the request alone and has no effect but to make its values canonical. Where it
+    answers, all items to be put were well-formed.
+    """
+
+    read: Callable[[Request], Any]
+    run: Callable[[Engine, Request, Caller, Any], Reply]
+
+    def __call__(self, engine: Engine, request: Request, caller: Caller) -> Reply:
+        return self.run(engine, request, caller, self.read(request))
+
 
 # (service, operation) as the API's model names them. What is not here is unknown to clients.
 OPERATIONS: dict[tuple[str, str], Operation] = {
     ("dynamodb", "BatchGetItem"): batches.batch_get_item,
-    ("dynamodb", "BatchWriteItem"): batches.batch_write_item,
+    ("dynamodb", "BatchWriteItem"): TwoSteps(batches.read_writes, batches.batch_write_item),
     ("dynamodb", "CreateBackup"): backups.create_backup,
     ("dynamodb", "CreateTable"): tables.create_table,
     ("dynamodb", "DeleteBackup"): backups.delete_backup,
@@ -49,14 +71,16 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("dynamodb", "ListBackups"): backups.list_backups,
     ("dynamodb", "ListTables"): tables.list_tables,
     ("dynamodb", "ListTagsOfResource"): tags.list_tags_of_resource,
-    ("dynamodb", "PutItem"): items.put_item,
+    ("dynamodb", "PutItem"): TwoSteps(items.read_put, items.put_item),
     ("dynamodb", "Query"): reads.query,
     ("dynamodb", "RestoreTableFromBackup"): restore_table.restore_table_from_backup,
     ("dynamodb", "RestoreTableToPointInTime"): recovery.restore_table_to_point_in_time,
     ("dynamodb", "Scan"): reads.scan,
     ("dynamodb", "TagResource"): tags.tag_resource,
     ("dynamodb", "TransactGetItems"): transactions.transact_get_items,
-    ("dynamodb", "TransactWriteItems"): transactions.transact_write_items,
+    ("dynamodb", "TransactWriteItems"): TwoSteps(
+        transactions.read_actions, transactions.transact_write_items
+    ),
     ("dynamodb", "UntagResource"): tags.untag_resource,
     ("dynamodb", "UpdateContinuousBackups"): recovery.update_continuous_backups,
     ("dynamodb", "UpdateItem"): items.update_item,

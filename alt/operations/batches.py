@@ -210,11 +210,20 @@ class _TableWrites:
         self.metrics = [metrics for metrics in collections.values() if metrics is not None]
 
 
-def batch_write_item(engine: Engine, request: Request, caller: Caller) -> asyncio.Future[bytes]:
+def read_writes(request: Request) -> dict[str, list[int]]:
+    """Makes the items and keys canonical; answers their sizes by table."""
     wanted: dict[str, list[Request]] = request["RequestItems"]
     sizes = {name: [_check_write(write) for write in writes] for name, writes in wanted.items()}
     if sum(map(len, sizes.values())) > MAX_WRITES:
         raise validation("Too many items requested for the BatchWriteItem call")
+    return sizes
+
+
+def batch_write_item(
+    engine: Engine, request: Request, caller: Caller, sizes: dict[str, list[int]]
+) -> asyncio.Future[bytes]:
+    """`sizes`: what `read_writes` answers of the request."""
+    wanted: dict[str, list[Request]] = request["RequestItems"]
     tables = engine.tables(wanted)
     parts = [_TableWrites(name, tables[name], writes, sizes[name]) for name, writes in wanted.items()]
     with_metrics = request.get("ReturnItemCollectionMetrics") == "SIZE"

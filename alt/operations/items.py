@@ -86,16 +86,24 @@ def read_projection(request: Request) -> Projection | None:
     return projection
 
 
-def put_item(engine: Engine, request: Request, caller: Caller) -> asyncio.Future[bytes]:
-    item = request["Item"]
+def read_put(request: Request) -> tuple[int, Condition | None]:
+    """Makes the item canonical; answers its size and the condition."""
     _check_return_values(request, deep=True)
     try:
         check_expressions(request, ("ConditionExpression",), ("Expected", "ConditionalOperator"))
-        size = normalize_item(item)
+        size = normalize_item(request["Item"])
         _check_return_values(request)
-        condition = _condition(request)
+        return size, _condition(request)
     except ApiError as error:
         raise error.enveloped() from None
+
+
+def put_item(
+    engine: Engine, request: Request, caller: Caller, read: tuple[int, Condition | None]
+) -> asyncio.Future[bytes]:
+    """`read`: what `read_put` answers of the request."""
+    item = request["Item"]
+    size, condition = read
     table = engine.table(request["TableName"])
     row = item_row(table.definition, item)
     if too_large(table.definition, item, size):

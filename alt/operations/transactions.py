@@ -93,10 +93,18 @@ class _Action:
     old: Stored | None = None
 
 
-def transact_write_items(engine: Engine, request: Request, caller: Caller) -> bytes | asyncio.Future[bytes]:
+def read_actions(request: Request) -> list[_Action]:
+    """The actions of a TransactWriteItems, prepared; their items and keys become canonical."""
     actions = list(map(_prepare, request["TransactItems"]))
     if sum([action.size for action in actions]) > MAX_TRANSACTION_BYTES:
         raise validation("Aggregate size of all items in the transaction exceeds the limit of 4 MB")
+    return actions
+
+
+def transact_write_items(
+    engine: Engine, request: Request, caller: Caller, actions: list[_Action]
+) -> bytes | asyncio.Future[bytes]:
+    """`actions`: what `read_actions` answers of the request."""
     _locate(engine, actions)
     _refuse_repeated_rows(actions)
     for action in actions:

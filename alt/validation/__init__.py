@@ -26,10 +26,9 @@ class Checker:
         self._operation = operation
         self._shape = shape
         self.conforms = conform.test_of(shape, but_items=False)
-        # Where a request has items to be put: the same but for these, which the operation reads first of all.
-        self.conforms_but_items: conform.Test | None = None
-        if conform.has_items(shape):
-            self.conforms_but_items = conform.test_of(shape, but_items=True)
+        # The same but for items to be put, which their operations read before all else.
+        self.has_items = conform.has_items(shape)
+        self.conforms_but_items = conform.test_of(shape, but_items=True) if self.has_items else self.conforms
 
     def __call__(self, request: object) -> None:
         """Takes a parsed request. Raises ApiError, or leaves the request as the operations want it:
