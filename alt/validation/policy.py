@@ -63,6 +63,10 @@ _BY_TABLE = frozenset({"BatchGetRequestMap", "BatchWriteItemRequestMap"})
 # Structures whose missing members the operation words.
 _NOTHING_REQUIRED = frozenset({"CreateReplicationGroupMemberAction", "Tag"})
 
+# Members that the model leaves optional because a replica of a global table, which Alt does not have
+# yet, takes them from its source.
+_ALSO_REQUIRED = {"CreateTableInput": ("AttributeDefinitions", "KeySchema")}
+
 # The walk of the request's members, where it is not the model's.
 _ORDER = {
     "TransactWriteItems": (
@@ -170,8 +174,9 @@ def key_limits_of(shape: str) -> Limits | None:
     return _TABLE_NAME if shape in _BY_TABLE else None
 
 
-def requires_nothing(shape: str) -> bool:
-    return shape in _NOTHING_REQUIRED
+def required_of(shape: str, required: tuple[str, ...]) -> tuple[str, ...]:
+    """The members that a structure must have; `required` is what the model says."""
+    return () if shape in _NOTHING_REQUIRED else (*required, *_ALSO_REQUIRED.get(shape, ()))
 
 
 def order_of(operation: str, path: tuple[str, ...], order: tuple[str, ...]) -> tuple[str, ...]:

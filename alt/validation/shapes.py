@@ -97,7 +97,7 @@ class _Builder:
     def _structure(self, name: str, model: Any, path: tuple[str, ...]) -> Shape:
         members = {member: self.build(shape, (*path, member)) for member, shape in model["members"].items()}
         order = policy.order_of(self._operation, path, tuple(model.get("order", members)))
-        required = () if policy.requires_nothing(name) else tuple(model.get("required", ()))
+        required = policy.required_of(name, tuple(model.get("required", ())))
         return Shape(name, "structure", members=members, required=required, order=order)
 
 
