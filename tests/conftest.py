@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,14 +15,24 @@ from botocore.config import Config
 
 
 class Server:
-    """An `alt start` process on a free port, and clients for it. `program` is what Python runs for it."""
+    """An `alt start` process on a free port, and clients for it.
 
-    def __init__(self, *options: str, program: Sequence[str] = ("-m", "alt.cli", "start")) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, *program, "--port", "0", *options],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+    `program` is what Python runs for it; what it logs goes to the file `log`, if there is one.
+    """
+
+    def __init__(
+        self,
+        *options: str,
+        program: Sequence[str] = ("-m", "alt.cli", "start"),
+        log: Path | None = None,
+    ) -> None:
+        with contextlib.nullcontext() if log is None else log.open("wb") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, *program, "--port", "0", *options],
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
         assert self.process.stdout is not None
         lines = [self.process.stdout.readline() for _ in range(3)]
         assert lines[2].startswith("AWS_ENDPOINT_URL_DYNAMODB="), lines

@@ -13,7 +13,7 @@ from typing import Any
 
 from alt import errors
 from alt.errors import ApiError, validation
-from alt.operations.arns import table_arn, table_name
+from alt.operations.arns import parse_table_arn, table_arn, table_name
 from alt.operations.caller import Caller
 from alt.operations.engine import Engine
 from alt.operations.reply import body
@@ -54,7 +54,7 @@ def restore_table_to_point_in_time(engine: Engine, request: Request, caller: Cal
 
 def definition_from_past(engine: Engine, request: Request, caller: Caller) -> TableDefinition:
     """The table that a RestoreTableToPointInTime asks for, once nothing speaks against it."""
-    source, region = _source(request, caller)
+    region, source = _source(request, caller)
     now = engine.clock()
     wanted, latest = request.get("RestoreDateTime"), request.get("UseLatestRestorableTime") is True
     if (wanted is not None) == latest:
@@ -103,13 +103,13 @@ def _existing(engine: Engine, name_or_arn: str) -> Table:
 
 
 def _source(request: Request, caller: Caller) -> tuple[str, str]:
-    """The source table's name or ARN, and its region."""
+    """The source table's region and name."""
     name, arn = request.get("SourceTableName"), request.get("SourceTableArn")
     if (name is None) == (arn is None):
         raise validation("Exactly one of SourceTableName and SourceTableArn must be specified")
     if arn is None:
-        return str(name), caller.region
-    return table_name(arn), arn.split(":")[3]
+        return caller.region, str(name)
+    return parse_table_arn(arn)
 
 
 def _describe(recovery: RecoveryDefinition | None, now: float) -> bytes:

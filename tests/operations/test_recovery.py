@@ -230,6 +230,10 @@ def test_refused_requests(recoverable: Any) -> None:
         {"BillingModeOverride": "PROVISIONED", **now},
     ):
         assert refused(recoverable, **request)[0] == "ValidationException"
+    assert refused(recoverable, SourceTableName=None, SourceTableArn="Music", **now) == (
+        "ValidationException",
+        "Invalid TableArn: Invalid ResourceArn provided as input Music",
+    )
 
 
 def test_the_log_is_trimmed_to_the_period(recoverable: Any) -> None:
