@@ -8,11 +8,11 @@ import logging
 import signal
 import socket
 import sys
-import time
 import uuid
 from collections.abc import Callable
 
 from alt import descriptors
+from alt.clock import SteadyClock
 from alt.config import WRITE_ISOLATIONS, Settings
 from alt.http.dispatch import Dispatcher
 from alt.http.protocol import Connections
@@ -66,7 +66,7 @@ async def _serve(settings: Settings, ready: Callable[[str], None]) -> None:
 async def _serve_locked(settings: Settings, lock: ServerLock | None, ready: Callable[[str], None]) -> None:
     loop = asyncio.get_running_loop()
     listener = _listen(settings.host, settings.port)
-    clock = time.time
+    clock = SteadyClock()
     budget = descriptors.budget()
     with using(settings.data_dir or "memory"):
         store = Store(

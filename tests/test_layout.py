@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 # From the bottom up; what stands on one line is side by side and independent.
 LAYERS = [
-    {"errors", "config", "descriptors", "sql"},
+    {"errors", "config", "clock", "descriptors", "sql"},
     {"values", "capacity"},
     {"validation", "expressions", "storage"},
     {"operations"},

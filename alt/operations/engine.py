@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 
 from alt.config import (
@@ -22,6 +23,8 @@ from alt.storage.table import Table
 
 class Engine:
     """`clock` gives epoch seconds, `new_id` a fresh UUID's text; `address` is `host:port` as listened on.
+
+    `elapsed` gives seconds since some moment; unlike the clock it can never be set.
 
     `enforce_throughput` holds tables to the capacity they are given; a new stream gets `stream_shards` shards.
     A table's TimeToLive may be changed once in `ttl_change_interval` seconds. `write_isolation` is the policy
@@ -47,6 +50,7 @@ class Engine:
         new_id: Callable[[], str],
         address: str = f"{DEFAULT_HOST}:{DEFAULT_PORT}",
         *,
+        elapsed: Callable[[], float] = time.monotonic,
         enforce_throughput: bool = False,
         stream_shards: int = DEFAULT_STREAM_SHARDS,
         ttl_change_interval: float = 0.0,
@@ -60,7 +64,7 @@ class Engine:
         self.ttl_change_interval = ttl_change_interval
         self.write_isolation = write_isolation
         self.plans = Plans()
-        self.meter = Meter(store.usage, clock, enforce_throughput)
+        self.meter = Meter(store.usage, elapsed, enforce_throughput)
 
     def table(self, name: str) -> Table:
         """The open table that `name`, a table's name or ARN, stands for."""

@@ -23,12 +23,12 @@ _log = logging.getLogger(__name__)
 
 
 class Meter:
-    """Counts into `usage`. `enforced`: see Throttle."""
+    """Counts into `usage`. `elapsed` and `enforced`: see Throttle."""
 
-    def __init__(self, usage: Usage, clock: Callable[[], float], enforced: bool) -> None:
+    def __init__(self, usage: Usage, elapsed: Callable[[], float], enforced: bool) -> None:
         self._usage = usage
         self._add = usage.add
-        self._throttle = Throttle(clock, enforced)
+        self._throttle = Throttle(elapsed, enforced)
         self.take_over_limits()
 
     def take_over_limits(self) -> None:

@@ -20,7 +20,7 @@ from alt.operations.reply import body
 from alt.operations.restore_rules import check_region, restored_definition
 from alt.operations.restore_table import begin_restore, check_target
 from alt.storage.definition import RecoveryDefinition, Restore, TableDefinition
-from alt.storage.recovery import Past, earliest
+from alt.storage.recovery import Past, earliest, latest
 from alt.storage.table import Table
 
 Request = dict[str, Any]
@@ -29,9 +29,10 @@ DEFAULT_PERIOD_DAYS = 35
 
 
 def update_continuous_backups(engine: Engine, request: Request, caller: Caller) -> bytes:  # noqa: ARG001
-    definition = _existing(engine, request["TableName"]).definition
+    table = _existing(engine, request["TableName"])
+    definition = table.definition
     specification = request["PointInTimeRecoverySpecification"]
-    now = engine.clock()
+    now = latest(table, engine.clock())
     days = specification.get("RecoveryPeriodInDays") or DEFAULT_PERIOD_DAYS
     recovery = definition.recovery
     since = earliest(recovery, now)
@@ -45,7 +46,8 @@ def update_continuous_backups(engine: Engine, request: Request, caller: Caller) 
 
 
 def describe_continuous_backups(engine: Engine, request: Request, caller: Caller) -> bytes:  # noqa: ARG001
-    return _describe(_existing(engine, request["TableName"]).definition.recovery, engine.clock())
+    table = _existing(engine, request["TableName"])
+    return _describe(table.definition.recovery, latest(table, engine.clock()))
 
 
 def restore_table_to_point_in_time(engine: Engine, request: Request, caller: Caller) -> bytes:
@@ -56,12 +58,13 @@ def definition_from_past(engine: Engine, request: Request, caller: Caller) -> Ta
     """The table that a RestoreTableToPointInTime asks for, once nothing speaks against it."""
     region, source = _source(request, caller)
     now = engine.clock()
-    wanted, latest = request.get("RestoreDateTime"), request.get("UseLatestRestorableTime") is True
-    if (wanted is not None) == latest:
+    wanted, is_latest = request.get("RestoreDateTime"), request.get("UseLatestRestorableTime") is True
+    if (wanted is not None) == is_latest:
         raise validation("Exactly one of RestoreDateTime and UseLatestRestorableTime must be specified")
     table = _existing(engine, source)
-    at: float = now if wanted is None else wanted
-    past = past_of(table, at, now)
+    newest = latest(table, now)
+    at: float = newest if wanted is None else wanted
+    past = past_of(table, at, newest)
     check_region(request, region, caller.region)
     summary = {"SourceTableArn": table_arn(region, table.definition.name), "RestoreDateTime": round(at, 3)}
     definition = restored_definition(
@@ -117,12 +120,12 @@ def _describe(recovery: RecoveryDefinition | None, now: float) -> bytes:
     since = earliest(recovery, now)
     described: dict[str, Any] = {"PointInTimeRecoveryStatus": "DISABLED"}
     if recovery is not None and since is not None:
-        latest = round(now, 3)
+        newest = round(now, 3)
         described = {
             "PointInTimeRecoveryStatus": "ENABLED",
             "RecoveryPeriodInDays": recovery.days,
-            "EarliestRestorableDateTime": min(math.ceil(since), latest),
-            "LatestRestorableDateTime": latest,
+            "EarliestRestorableDateTime": min(math.ceil(since), newest),
+            "LatestRestorableDateTime": newest,
         }
     return body(
         {

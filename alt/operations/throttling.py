@@ -58,10 +58,13 @@ _Rate = tuple[float, float]  # units a second, and the seconds' worth that can b
 
 
 class Throttle:
-    """`enforced`: tables and indexes are held to their capacity. `key_limits` hold access keys, whatever it says."""
+    """`enforced`: tables and indexes are held to their capacity. `key_limits` hold access keys, whatever it says.
 
-    def __init__(self, clock: Callable[[], float], enforced: bool) -> None:
-        self._clock = clock
+    `elapsed` gives seconds since some moment and never goes back: capacity comes with time, not with its name.
+    """
+
+    def __init__(self, elapsed: Callable[[], float], enforced: bool) -> None:
+        self._elapsed = elapsed
         self._enforced = enforced
         self.key_limits: Mapping[str, KeyLimit] = {}
         self._buckets: dict[tuple[str, str, str], _Bucket] = {}
@@ -108,7 +111,7 @@ class Throttle:
 
     def forget_full(self) -> None:
         """Drop the buckets that are full again: they begin full."""
-        now = self._clock()
+        now = self._elapsed()
         self._buckets = {
             key: bucket
             for key, bucket in self._buckets.items()
@@ -128,7 +131,7 @@ class Throttle:
             self._bucket(key, rate).balance -= units
 
     def _bucket(self, key: tuple[str, str, str], rate: _Rate) -> _Bucket:
-        now = self._clock()
+        now = self._elapsed()
         bucket = self._buckets.get(key)
         if bucket is None:
             bucket = self._buckets[key] = _Bucket(*rate, now)

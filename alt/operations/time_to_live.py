@@ -64,6 +64,6 @@ def _check(current: TimeToLive | None, attribute: str, now: float, interval: flo
         raise validation(f"TimeToLive is already {'enabled' if enable else 'disabled'}")
     if current is None:
         return
-    # A change that is under way counts whatever the interval.
-    if current.status in ("ENABLING", "DISABLING") or now < current.changed + interval:
+    # A change that is under way counts whatever the interval; one of the future was made by another clock.
+    if current.status in ("ENABLING", "DISABLING") or current.changed <= now < current.changed + interval:
         raise validation("Time to live has been modified multiple times within a fixed interval")

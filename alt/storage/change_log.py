@@ -5,6 +5,10 @@ one source of streams and of point-in-time recovery. Changes are numbered from 1
 without gaps, since a number is given back with whatever else a write undoes; so a
 position (the number of the last change someone has seen) tells whether anything after
 it was trimmed.
+
+A change is never recorded as made before the one before it: where the clock was set back,
+its moment is that one's until the clock has passed it. So moments are in the order of the
+numbers, and none is passed twice.
 """
 
 from __future__ import annotations
@@ -25,7 +29,7 @@ TRIM_BYTES = 1024 * 1024
 
 _RECORD = (
     "INSERT INTO change (at, slot, pk, sk, by_ttl, old_size, new_size, old, new) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "VALUES (max(?, coalesce((SELECT at FROM change ORDER BY seq DESC LIMIT 1), 0)), ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
 
@@ -77,11 +81,7 @@ class ChangeLog:
         return self.last_until(math.nextafter(at, -math.inf))
 
     def last_until(self, at: float) -> int:
-        """The number of the last change up to and including the moment `at`.
-
-        Found by halving. A clock that was set back passes a moment more than once; then this is one of
-        those passes.
-        """
+        """The number of the last change up to and including the moment `at`, found by halving."""
         low, high = self.trimmed(), self.last()
         while low < high:
             middle = (low + high + 1) // 2
@@ -123,6 +123,11 @@ class ChangeLog:
         finally:
             cursor.close()
 
+    def newest(self) -> float:
+        """The moment of the newest change that is there; of no time where there is none."""
+        moment: float | None = self._read.execute("SELECT at FROM change ORDER BY seq DESC LIMIT 1").get
+        return -math.inf if moment is None else moment
+
     def begins_before(self, at: float) -> bool:
         """Whether the oldest change that is there was made before the moment `at`."""
         oldest = self._read.execute("SELECT at FROM change ORDER BY seq LIMIT 1").get
@@ -147,6 +152,17 @@ class ChangeLog:
             return False
         self._write.execute("DELETE FROM change WHERE seq <= ?", (last,))
         return True
+
+    def bring_back(self, to: float, after: int) -> int:
+        """Inside a write: changes numbered above `after` that are of a later moment were made at this one.
+
+        Some of them, the oldest: answers the number of the last, with which it goes on until that is `last()`.
+        """
+        last = min(after + TRIM_ROWS, self.last())
+        self._write.execute(
+            "UPDATE change SET at = ? WHERE seq > ? AND seq <= ? AND at > ?", (to, after, last, to)
+        )
+        return last
 
 
 def _same(old: Stored, new: Stored) -> bool:

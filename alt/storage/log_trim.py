@@ -3,6 +3,10 @@
 A log reaches back as far as the longest of its table's needs: a day for streams, the
 chosen days for point-in-time recovery. What nothing needs any more goes: a stream that
 has been disabled for a day, and the log of a table that has neither.
+
+A log that stands ahead of the clock was written by a clock that was wrong, or is read by
+one that is. Nothing of it is old then. If it stays so for a day the clock is believed, and
+what is ahead counts as made now: else a log of the year 2099 would stay for ever.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ import logging
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import apsw
@@ -26,6 +31,8 @@ STREAM_SECONDS = DAY_SECONDS  # a stream's records and, once it is disabled, the
 # A client may hold an iterator this long; the records it stands before stay as long beyond their day.
 ITERATOR_SECONDS = 900.0
 TRIM_INTERVAL_SECONDS = 300.0
+# So long a log may stand ahead of the clock until the clock is believed.
+AHEAD_SECONDS = DAY_SECONDS
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +44,7 @@ class LogTrim:
         self._store = store
         self._clock = clock
         self._task: asyncio.Task[None] | None = None
+        self._ahead_since: dict[str, float] = {}  # by the ids of tables whose log is ahead of the clock
 
     def start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._run())
@@ -66,6 +74,7 @@ class LogTrim:
 
     async def _trim(self, definition: TableDefinition) -> None:
         now = self._clock()
+        await self._bring_back(definition, now)
         while await self._step(definition, now):
             pass
         current = self._store.definition(definition.name)
@@ -84,6 +93,24 @@ class LogTrim:
             return False
         await table.submit(lambda: table.log.trim(_oldest_needed(table.definition, now)))
         return True
+
+    async def _bring_back(self, definition: TableDefinition, now: float) -> None:
+        """See to it that the table's log does not stand ahead of the clock for ever."""
+        table = await self._store.opened(definition.name)
+        if table is None or table.definition.id != definition.id:
+            return
+        if table.log.newest() <= now:
+            self._ahead_since.pop(table.definition.id, None)
+            return
+        # The least, since a clock may be set back twice.
+        since = min(self._ahead_since.get(table.definition.id, now), now)
+        self._ahead_since[table.definition.id] = since
+        if now - since < AHEAD_SECONDS:
+            return
+        position = table.log.last_until(now)
+        while table is not None and position < table.log.last():
+            position = await table.submit(partial(table.log.bring_back, now, position))
+            table = await self._store.opened(definition.name)
 
 
 def stream_ended(disabled: float | None, now: float) -> bool:

@@ -46,6 +46,13 @@ def earliest(recovery: RecoveryDefinition | None, now: float) -> float | None:
     return max(recovery.enabled, now - recovery.days * DAY_SECONDS)
 
 
+def latest(table: Table, now: float) -> float:
+    """The moment (epoch seconds) as which a table as it is now counts: its log may be ahead of the clock."""
+    recovery = table.definition.recovery
+    enabled = None if recovery is None else recovery.enabled
+    return max(now, table.log.newest(), now if enabled is None else enabled)
+
+
 async def past_contents(table: Table | None, past: Past) -> Origin:
     """What a restore to `past` begins with. Raises OriginLostError if the log does not reach there any more."""
     if table is None or table.definition.id != past.id:

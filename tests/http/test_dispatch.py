@@ -14,6 +14,7 @@ from alt.http.protocol import Request
 from alt.operations.engine import Engine
 from alt.storage.store import Store
 
+NOON = 1_795_521_600.0  # Tuesday 24 November 2026, 12:00:00 UTC
 # A member that the API does not know, which is ignored: read once by the operation, and once more by the check.
 ODD = {"pk": {"S": "x", "XX": 1}}
 # Refused, whatever the table is like.
@@ -31,7 +32,7 @@ class Front:
     def __init__(self) -> None:
         self.store = Store(None)
         # Time stands still, so no capacity comes back.
-        engine = Engine(self.store, lambda: 1_795_521_600.0, lambda: "id", enforce_throughput=True)
+        engine = Engine(self.store, lambda: NOON, lambda: "id", elapsed=lambda: 0.0, enforce_throughput=True)
         self._dispatcher = Dispatcher(engine, "127.0.0.1:8000")
         self(
             "CreateTable",

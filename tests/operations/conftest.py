@@ -32,12 +32,20 @@ class Service:
         on_step: Callable[[str], None] = lambda _step: None,
     ) -> None:
         self.now = NOON
-        self.store = Store(directory, "off", on_step, clock=lambda: self.now)
+        self.clock_error = 0.0  # seconds by which the clock is set ahead, or back
+        self.store = Store(directory, "off", on_step, clock=self.clock)
         ids = (f"00000000-0000-4000-8000-{number:012}" for number in itertools.count(1))
         self.engine = Engine(
-            self.store, lambda: self.now, lambda: next(ids), enforce_throughput=enforce_throughput
+            self.store,
+            self.clock,
+            lambda: next(ids),
+            elapsed=lambda: self.now,
+            enforce_throughput=enforce_throughput,
         )
         self.access_key = "AKID"
+
+    def clock(self) -> float:
+        return self.now + self.clock_error
 
     def __call__(self, operation: str, region: str = "us-east-1", **request: Any) -> Any:
         body = asyncio.run(self.begin(operation, region, **request))

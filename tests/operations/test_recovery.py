@@ -277,3 +277,18 @@ def test_a_restore_whose_past_is_lost_meanwhile_leaves_no_table(
     recoverable.finish_restore("Copy")
     assert recoverable("ListTables")["TableNames"] == ["Music"]
     assert "OriginLostError" in caplog.text
+
+
+def test_a_clock_that_is_set_back_hides_nothing_that_came_before(recoverable: Any) -> None:
+    put(recoverable, "a", x="1")
+    recoverable.now += 10
+    recoverable.clock_error = -30 * DAY
+    put(recoverable, "a", x="2")
+    latest = recoverable("DescribeContinuousBackups", TableName="Music")["ContinuousBackupsDescription"]
+    assert latest["PointInTimeRecoveryDescription"]["LatestRestorableDateTime"] == NOON
+    (item,) = restore(recoverable, UseLatestRestorableTime=True)
+    assert item["x"]["S"] == "2"
+    recoverable.clock_error = 0.0
+    put(recoverable, "a", x="3")
+    found = [restore(recoverable, RestoreDateTime=NOON + seconds) for seconds in (9, 10)]
+    assert [item["x"]["S"] for (item,) in found] == ["2", "3"]

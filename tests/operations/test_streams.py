@@ -499,3 +499,30 @@ def test_what_is_not_there(streamed: Any) -> None:
     assert streamed.refusal(
         "GetShardIterator", StreamArn=ARN, ShardId=SHARD[:-1] + "1", ShardIteratorType="LATEST"
     ) == ("ResourceNotFoundException", "Requested resource not found: Shard does not exist")
+
+
+@pytest.mark.parametrize("error", [-30 * DAY, 30 * DAY])
+def test_records_made_while_the_clock_was_wrong_are_read_in_order(streamed: Any, error: float) -> None:
+    """Nor does what was there before it was set go away."""
+    seen: list[list[str]] = []
+    for pk, streamed.clock_error in (("a", 0.0), ("b", error), ("c", 0.0)):
+        put(streamed, pk)
+        streamed.now += 60
+        if streamed.clock_error <= 0:  # a clock that is set ahead makes old; see alt/clock.py
+            asyncio.run(LogTrim(streamed.store, streamed.clock).trim_all())
+            seen.append(keys(records(streamed)))
+    assert seen[-1] == ["a", "b", "c"]
+    assert keys(records(streamed, "AFTER_SEQUENCE_NUMBER", SequenceNumber=str(SEQUENCE + 1))) == ["b", "c"]
+    assert all(earlier == seen[-1][: len(earlier)] for earlier in seen)
+
+
+def test_an_iterator_is_good_while_the_clock_is_set_back(streamed: Any) -> None:
+    put(streamed, "a")
+    held = iterator(streamed)
+    streamed.clock_error = -30 * DAY
+    page = streamed("GetRecords", ShardIterator=held)
+    assert keys(page["Records"]) == ["a"]
+    streamed.clock_error = 0.0
+    put(streamed, "b")
+    following = iterator(streamed, "AFTER_SEQUENCE_NUMBER", SequenceNumber=str(SEQUENCE + 1))
+    assert keys(streamed("GetRecords", ShardIterator=following)["Records"]) == ["b"]

@@ -232,3 +232,15 @@ def test_an_access_key_is_held_to_its_limit_over_all_tables(service: Any) -> Non
     service.access_key = "AKID"
     service.now += 0.5
     service("GetItem", **GET)
+
+
+@pytest.mark.parametrize("error", [-30 * 86_400.0, 30 * 86_400.0])
+def test_capacity_comes_with_time_whatever_the_clock_says(enforcing: Any, error: float) -> None:
+    enforcing.create(**provisioned(1, 1))
+    for _ in range(300):
+        enforcing("GetItem", **GET)
+    enforcing.clock_error = error
+    assert enforcing.refusal("GetItem", **GET)[0] == PROVISIONED
+    enforcing.now += 1
+    enforcing("GetItem", **GET)
+    assert enforcing.refusal("GetItem", **GET)[0] == PROVISIONED

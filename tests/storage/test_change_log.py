@@ -126,9 +126,11 @@ def _item(image: str | None) -> Item | None:
     return None if image is None else ujson.loads(image)
 
 
-def with_harness(test: Callable[[Harness], Any], definition: TableDefinition = LOGGED) -> None:
+def with_harness(
+    test: Callable[[Harness], Any], definition: TableDefinition = LOGGED, directory: Path | None = None
+) -> None:
     async def run() -> None:
-        harness = Harness(None, definition)
+        harness = Harness(directory, definition)
         try:
             await test(harness)
         finally:
@@ -210,6 +212,69 @@ def test_the_last_change_until_a_moment() -> None:
         await harness.table.submit(lambda: log.trim(start + 30))
         assert log.trimmed() == 1
         assert [log.last_until(moment) for moment in moments] == [1, 1, 1, 2, 3, 3]
+
+    with_harness(test)
+
+
+def moments(harness: Harness) -> list[float]:
+    """By how much the moments of the log's changes are after the beginning."""
+    return [each.at - 1_000_000 for each in all_changes(harness.table)]
+
+
+def test_no_change_is_recorded_before_the_one_before_it(tmp_path: Path) -> None:
+    async def test(harness: Harness) -> None:
+        for key, passed in (("a", 0), ("b", 10), ("c", -1000), ("d", 5)):
+            harness.now += passed
+            await harness.put(key, {})
+        await harness.restart()
+        await harness.put("e", {})
+        harness.now = 1_000_020
+        await harness.put("f", {})
+        assert moments(harness) == [0, 10, 10, 10, 10, 20]
+        assert [harness.table.log.last_until(1_000_000 + at) for at in (0, 9, 10, 15, 20)] == [1, 1, 5, 5, 6]
+
+    with_harness(test, directory=tmp_path)
+
+
+def test_a_log_ahead_of_the_clock_is_kept_and_after_a_day_counts_as_made_now() -> None:
+    """Whether the clock was wrong then or is wrong now, nothing of it is old; and it does not stay for ever."""
+
+    async def test(harness: Harness) -> None:
+        harness.store.redefine(replace(PLAIN, streams=(STREAM,)))
+        trim = LogTrim(harness.store, lambda: harness.now)
+        await harness.put("a", {})
+        harness.now += 1000 * DAY_SECONDS  # the clock is wrong
+        await harness.put("b", {})
+        harness.now -= 1000 * DAY_SECONDS  # and set right
+        await trim.trim_all()
+        harness.now += DAY_SECONDS - 1
+        await trim.trim_all()
+        await harness.put("c", {})
+        assert moments(harness) == [0, 1000 * DAY_SECONDS, 1000 * DAY_SECONDS]
+        harness.now += 1
+        await trim.trim_all()
+        assert moments(harness) == [0, DAY_SECONDS, DAY_SECONDS]
+        harness.now += 2 * DAY_SECONDS
+        await trim.trim_all()
+        assert moments(harness) == []
+
+    with_harness(test)
+
+
+def test_a_clock_that_is_set_right_within_a_day_leaves_the_log_as_it_is() -> None:
+    async def test(harness: Harness) -> None:
+        harness.store.redefine(replace(PLAIN, streams=(STREAM,)))
+        trim = LogTrim(harness.store, lambda: harness.now)
+        await harness.put("a", {})
+        for back in (30 * DAY_SECONDS, 60 * DAY_SECONDS):
+            harness.now -= back
+            await trim.trim_all()
+            harness.now += DAY_SECONDS / 2
+            await trim.trim_all()
+            harness.now += back
+            await trim.trim_all()
+            assert moments(harness) == [0]
+            harness.now = 1_000_000
 
     with_harness(test)
 
