@@ -7,11 +7,14 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import apsw
 import pytest
 
+from alt.errors import ApiError
 from alt.storage.group_commit import MAX_GROUP_WRITES
 from alt.storage.indexes import Stored
 from alt.storage.rows import row_key
+from alt.storage.statistics import Statistics
 from alt.storage.table import Table
 from tests.storage.conftest import two_tables
 
@@ -70,3 +73,61 @@ def test_many_writes_after_a_small_group_are_shared_out(tmp_path: Path) -> None:
 
     sizes = sizes_of_groups(tmp_path, bursts)
     assert sizes == [1, 8, 7]
+
+
+def test_a_group_whose_waiter_is_gone_is_refused_all_the_same(tmp_path: Path) -> None:
+    """Refusing what waits, a future that was cancelled meanwhile is passed over."""
+
+    async def run() -> None:
+        store, table, _ = two_tables(tmp_path)
+        gone, waits = (table.submit(partial(put, table, number)) for number in range(2))
+        gone.cancel()
+        table.refuse()
+        with pytest.raises(ApiError, match="unknown error"):
+            await waits
+        await table.drain()
+        await store.close()
+
+    asyncio.run(asyncio.wait_for(run(), 10))
+
+
+@pytest.mark.parametrize("fault", [ValueError("a bug"), apsw.IOError("disk I/O error"), MemoryError()])
+def test_whatever_is_raised_at_a_groups_end_the_next_begins(
+    fault: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> None:
+        store, table, _ = two_tables(tmp_path)
+        stored = Statistics.store
+
+        def failing(_statistics: Statistics) -> int:
+            monkeypatch.setattr(Statistics, "store", stored)
+            raise fault
+
+        monkeypatch.setattr(Statistics, "store", failing)
+        with pytest.raises(ApiError, match="unknown error"):
+            await table.submit(partial(put, table, 1))
+        await table.submit(partial(put, table, 2))
+        assert table.statistics()[0] == 1
+        await store.close()
+
+    asyncio.run(asyncio.wait_for(run(), 10))
+
+
+def test_a_full_disk_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def run() -> None:
+        store, table, _ = two_tables(tmp_path)
+
+        def full(_statistics: Statistics) -> int:
+            raise apsw.FullError("database or disk is full")
+
+        monkeypatch.setattr(Statistics, "store", full)
+        with pytest.raises(ApiError, match="The disk that holds the table is full"):
+            await table.submit(partial(put, table, 1))
+        monkeypatch.undo()
+        await store.close()
+
+    asyncio.run(asyncio.wait_for(run(), 10))
+    (path,) = (tmp_path / "tables").glob("First-*.db")
+    assert f"table First ({path}): 1 writes were not stored: the disk is full" in caplog.text
