@@ -58,6 +58,7 @@ def check(name: str | None, repair: bool, data_dir: Path | None, as_json: bool) 
 
     directory = (data_dir or default_data_dir()).absolute()
     tables: dict[str, list[Part]] = {}
+    unusable: list[str] = []  # whose files cannot even be read
     with opened(data_dir) as engine, progress_bar() as report:
         if name is not None and engine.store.definition(name) is None:
             raise click.ClickException(f"no table {name}: `alt tables ls` lists those there are")
@@ -66,6 +67,7 @@ def check(name: str | None, repair: bool, data_dir: Path | None, as_json: bool) 
                 tables[table] = list(_examined(engine.store, table, directory, repair, report))
             except UnusableDataError as error:
                 tables[table] = [Part("file", problems=[str(error)], state=WRONG)]
+                unusable.append(table)
     states = {part.state for parts in tables.values() for part in parts}
     if as_json:
         listed = [_as_json(table, parts) for table, parts in tables.items()]
@@ -74,7 +76,7 @@ def check(name: str | None, repair: bool, data_dir: Path | None, as_json: bool) 
         output.table(HEADINGS, [_row(table, part) for table, parts in tables.items() for part in parts])
     if WRONG in states:
         wrong = [table for table, parts in tables.items() if any(part.state == WRONG for part in parts)]
-        raise click.ClickException(_advice(wrong, repair))
+        raise click.ClickException("; ".join(_advice(wrong, unusable, repair)))
 
 
 def _examined(store: Store, table: str, directory: Path, mend: bool, report: Report) -> Iterator[Part]:
@@ -187,8 +189,14 @@ def _as_json(table: str, parts: list[Part]) -> dict[str, Any]:
     }
 
 
-def _advice(tables: list[str], tried: bool) -> str:
-    names = ", ".join(tables)
-    if tried:
-        return f"{names}: what the items themselves have lost cannot be computed; restore it from a backup"
-    return f"{names}: `alt tables check --repair` computes anew from the items what can be"
+def _advice(wrong: list[str], unusable: list[str], tried: bool) -> Iterator[str]:
+    """What to do about the tables that are wrong, some of which nothing can be computed from."""
+    mendable = [table for table in wrong if table not in unusable]
+    if mendable and not tried:
+        yield f"{', '.join(mendable)}: `alt tables check --repair` computes anew from the items what can be"
+    lost = wrong if tried else unusable
+    if lost:
+        yield (
+            f"{', '.join(lost)}: what the items themselves have lost cannot be computed; restore it from a backup, "
+            "and `alt tables rm` removes what is left"
+        )

@@ -22,6 +22,7 @@ from alt.operations.table_rules import check_create_table
 from alt.operations.table_settings import initial_settings, initial_throughput
 from alt.operations.throughput_rules import ON_DEMAND
 from alt.storage.definition import IndexDefinition, KeyAttribute, TableDefinition
+from alt.storage.faults import DATA_FAULTS
 
 Request = dict[str, Any]
 
@@ -69,7 +70,11 @@ def delete_table(engine: Engine, request: Request, caller: Caller) -> asyncio.Fu
             "Resource cannot be deleted as it is currently protected against deletion. "
             "Disable deletion protection first."
         )
-    answer = body({"TableDescription": as_deleting(_describe_now(engine, definition, caller))})
+    try:
+        described = _describe_now(engine, definition, caller)
+    except DATA_FAULTS:  # a damaged table can be deleted, too
+        described = describe(definition, caller.region, engine.clock())
+    answer = body({"TableDescription": as_deleting(described)})
     removed = engine.store.remove(definition)
 
     async def answer_when_removed() -> bytes:

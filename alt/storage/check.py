@@ -17,7 +17,7 @@ import apsw
 import ujson
 
 from alt.storage import sqlite
-from alt.storage.checksums import DamagedItemError, verify
+from alt.storage.checksums import is_sound
 from alt.storage.data_directory import UnusableDataError, using
 from alt.storage.definition import TableDefinition
 from alt.storage.indexes import Entry, Index, Stored
@@ -96,10 +96,11 @@ def check(store: Store, name: str, progress: Progress) -> Found | None:
     Raises UnusableDataError where there is nothing to read.
     """
     while (definition := store.definition(name)) is not None and definition.restore is None:
-        with _one_state(store.file(definition), name) as connection:
+        path = store.file(definition)
+        with _one_state(path, name) as connection:
             if store.definition(name) != definition:
                 continue  # the definition must be the one of the state that is read
-            with using(f"table {name}"):
+            with using(f"table {name} ({path})"):
                 return _Check(connection, definition, progress).run()
     return None
 
@@ -190,10 +191,7 @@ class _Check:
         for slot, pk, sk, stored_size, raw, stored_checksum in self._execute(
             "SELECT slot, pk, sk, size, CAST(item AS BLOB), checksum FROM item ORDER BY slot, pk, sk"
         ):
-            try:
-                verify(raw, stored_checksum)
-            except DamagedItemError:
-                self._found.items.damaged += 1
+            self._found.items.damaged += not is_sound(raw, stored_checksum)
             text = raw.decode("utf-8", "replace")
             if self._has_collections and partition != (slot, pk):
                 collections += self._check_collection(partition, size)
@@ -327,11 +325,11 @@ def _one_state(path: Path, name: str) -> Iterator[apsw.Connection]:
     """A connection that sees one state of the file, whoever writes to it meanwhile."""
     if not path.exists():
         raise UnusableDataError(f"cannot use table {name}: its file {path} is gone")
-    with using(f"table {name}"):
+    with using(f"table {name} ({path})"):
         connection = sqlite.connect(path)
         sqlite.check_format(connection, "table", FORMAT)
     try:
-        with using(f"table {name}"):
+        with using(f"table {name} ({path})"):
             connection.execute("BEGIN")
             connection.execute("SELECT count(*) FROM sqlite_schema").get  # noqa: B018 - begins the state
         yield connection

@@ -20,10 +20,8 @@ _CHUNK_BYTES = 1024 * 1024
 class DamagedItemError(Exception):
     """An item's text is not what was stored."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            "an item is not what was stored: `alt tables check` says which tables have such items"
-        )
+    def __init__(self, where: str) -> None:
+        super().__init__(f"{where}: an item is not what was stored. `alt tables check` says how many are")
 
 
 def checksum(text: str) -> int:
@@ -31,11 +29,9 @@ def checksum(text: str) -> int:
     return zlib_ng.crc32(text.encode())
 
 
-def verify(text: str | bytes, stored: int | None) -> None:
-    """Raise DamagedItemError unless the text is what was stored. None: stored before there were checksums."""
-    raw = text.encode() if isinstance(text, str) else text
-    if stored is not None and zlib_ng.crc32(raw) != stored:
-        raise DamagedItemError
+def is_sound(text: bytes, stored: int | None) -> bool:
+    """Whether an item's JSON is what was stored. None: stored before there were checksums."""
+    return stored is None or bool(zlib_ng.crc32(text) == stored)
 
 
 def verify_items(connection: apsw.Connection) -> None:
@@ -43,7 +39,8 @@ def verify_items(connection: apsw.Connection) -> None:
     # As bytes: what is damaged may not even be UTF-8.
     rows: Any = connection.execute("SELECT CAST(item AS BLOB), checksum FROM item")
     for text, stored in rows:
-        verify(text, stored)
+        if not is_sound(text, stored):
+            raise DamagedItemError(connection.filename)
 
 
 def file_checksum(path: Path) -> int:

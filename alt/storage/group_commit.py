@@ -293,6 +293,8 @@ class GroupCommit:
             # A full disk or the like may have ended the whole transaction: nothing of the group holds.
             if not self._connection.in_transaction:
                 raise
+            if isinstance(error, apsw.Error):
+                error.add_note(self._name)
             cursor.execute("ROLLBACK TO write")
             cursor.execute("RELEASE write")
             self._bookkeeping.undo()

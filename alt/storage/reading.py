@@ -19,9 +19,13 @@ T = TypeVar("T")
 
 
 class Reading:
-    """Reads on `connection`. `is_writer`: it writes, too, and every read sees what it wrote last."""
+    """Reads on `connection`. `is_writer`: it writes, too, and every read sees what it wrote last.
 
-    def __init__(self, connection: apsw.Connection, *, is_writer: bool) -> None:
+    `name` is what errors call the file.
+    """
+
+    def __init__(self, connection: apsw.Connection, name: str, *, is_writer: bool) -> None:
+        self._name = name
         self._connection = connection
         self._cursor = connection.cursor()
         self._bounds = connection.cursor()
@@ -30,9 +34,13 @@ class Reading:
 
     def execute(self, sql: str, values: Any = ()) -> Any:
         """The cursor, which the next call takes over."""
-        if not self._is_begun:
-            self._begin()
-        return self._cursor.execute(sql, values)
+        try:
+            if not self._is_begun:
+                self._begin()
+            return self._cursor.execute(sql, values)
+        except apsw.Error as fault:
+            fault.add_note(self._name)
+            raise
 
     def snapshot(self, read: Callable[[], T]) -> T:
         """Run several reads on one state of the file."""

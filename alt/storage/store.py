@@ -156,8 +156,11 @@ class Store:
             try:
                 if table is not None:
                     table.close(is_gone=True)
+            except apsw.Error as fault:  # a damaged file goes all the same
+                _log.warning("%s: %s", definition.name, fault)
+            try:
                 self._delete_removed(path)
-            except (OSError, apsw.Error) as error:
+            except OSError as error:
                 removed.set_exception(error)
             else:
                 removed.set_result(None)
@@ -298,7 +301,7 @@ class Store:
         try:
             return self.table(name)
         except (UnusableDataError, NoRoomError, apsw.Error) as fault:
-            _log.error("table %s cannot be used: %s. `alt tables check` says more", name, fault)
+            _log.error("%s. `alt tables check` says more", fault)
             return None
 
     def _tell_unknown_files(self) -> None:
@@ -397,20 +400,21 @@ class Store:
     def _open_table(self, definition: TableDefinition) -> Table:
         self.open_tables.make_room()
         path = None if self._directory is None else self.file(definition)
-        table = Table(
-            definition,
-            path,
-            self._sync,
-            self._executor,
-            self._item_collection_limit,
-            self._clock,
-            is_served=self._serves,
-        )
-        try:
-            self.transactions.complete(table)
-        except BaseException:
-            table.close()
-            raise
+        with using(f"table {definition.name} ({path})"):
+            table = Table(
+                definition,
+                path,
+                self._sync,
+                self._executor,
+                self._item_collection_limit,
+                self._clock,
+                is_served=self._serves,
+            )
+            try:
+                self.transactions.complete(table)
+            except BaseException:
+                table.close()
+                raise
         self.open_tables.add(definition.name, table)
         if self._serves and path is not None:
             self._compare_definitions(table)

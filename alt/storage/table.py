@@ -24,7 +24,7 @@ from alt.config import MAX_ITEM_COLLECTION_BYTES, Sync
 from alt.errors import transaction_conflict
 from alt.storage import copies, self_description, sqlite
 from alt.storage.change_log import ChangeLog
-from alt.storage.checksums import checksum, verify
+from alt.storage.checksums import DamagedItemError, checksum, is_sound
 from alt.storage.data_directory import UnusableDataError
 from alt.storage.definition import TableDefinition
 from alt.storage.durable_mark import DurableMark
@@ -121,9 +121,10 @@ class Table:
         is_served: bool = False,
     ) -> None:
         if path is not None and not path.exists():
-            raise UnusableDataError(f"{path} is gone")
+            raise UnusableDataError(f"cannot use table {definition.name}: its file {path} is gone")
         self._path = path
         self._sync = sync
+        self._name = f"table {definition.name}" if path is None else f"table {definition.name} ({path})"
         self.file = definition.id if path is None else path.name
         self._writer = contents or sqlite.connect(sqlite.MEMORY if path is None else path, sync)
         if path is None:
@@ -134,7 +135,7 @@ class Table:
             sqlite.check_format(self._writer, "table", FORMAT)
             self._reader = sqlite.connect(path, read_only=True)
         self._writer.set_busy_timeout(0)  # who writes waits on the event loop, not inside SQLite
-        self._read = Reading(self._reader, is_writer=self._reader is self._writer)
+        self._read = Reading(self._reader, self._name, is_writer=self._reader is self._writer)
         self.pages = PageReads(self._read)
         self._write = self._writer.cursor()
         read = self._reader.cursor()
@@ -147,7 +148,7 @@ class Table:
             self._writer,
             None if path is None else executor,
             self._bookkeeping,
-            f"table {definition.name}" if path is None else f"table {definition.name} ({path})",
+            self._name,
         )
         self.effects: list[Effect] | None = None
         # Rows that a transaction over several tables writes or checks, while it is under way.
@@ -218,7 +219,8 @@ class Table:
         if found is None:
             return None
         size, item, stored = found
-        verify(item, stored)
+        if not is_sound(item, stored):
+            raise DamagedItemError(self._name)
         return size, item
 
     def get_joined(self, keys: Sequence[RowKey], block: int) -> Joined:
@@ -257,14 +259,15 @@ class Table:
 
     def stored(self, key: RowKey) -> Stored | None:
         """The item as this write finds it."""
-        found: tuple[int, str, int | None] | None = self._write.execute(
-            "SELECT size, item, checksum FROM item WHERE slot = ? AND pk = ? AND sk = ?", key
+        found: tuple[int, bytes, int | None] | None = self._write.execute(
+            "SELECT size, CAST(item AS BLOB), checksum FROM item WHERE slot = ? AND pk = ? AND sk = ?", key
         ).get
         if found is None:
             return None
         size, text, stored = found
-        verify(text, stored)  # else damage would be stored again as what was meant
-        return Stored(size, text)
+        if not is_sound(text, stored):
+            raise DamagedItemError(self._name)  # else damage would be stored again as what was meant
+        return Stored(size, text.decode())
 
     def overwrite(self, key: RowKey, item: Item, new: Stored) -> Written:
         """Store an item over whatever is there."""

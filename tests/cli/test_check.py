@@ -170,7 +170,8 @@ def test_damaged_pages_of_the_items(alt: Any, with_tables: Any, tmp_path: Path) 
     assert checked.rows[:3] == SOUND[:3]
     assert [row[:3] for row in checked.rows[3:]] == [["Music", "file", "wrong"]]
     assert checked.err == (
-        "Error: Music: what the items themselves have lost cannot be computed; restore it from a backup\n"
+        "Error: Music: what the items themselves have lost cannot be computed; restore it from a backup, "
+        "and `alt tables rm` removes what is left\n"
     )
 
 
@@ -184,6 +185,9 @@ def test_a_file_that_is_gone(alt: Any, with_tables: Any, tmp_path: Path) -> None
         *SOUND[:3],
         ["Music", "file", "wrong", f"cannot use table Music: its file {path} is gone"],
     ]
+    assert "--repair" not in checked.err
+    assert alt("tables", "rm", "Music", "--yes", "--data-dir", tmp_path).status == 0
+    assert alt("tables", "check", "--data-dir", tmp_path).status == 0
 
 
 def test_on_a_terminal(on_terminal: Any, with_tables: Any, tmp_path: Path) -> None:

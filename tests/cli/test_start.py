@@ -93,11 +93,11 @@ def test_a_directory_that_cannot_be_made(alt: Any, tmp_path: Path) -> None:
     refused(alt, message, "--port", "0", "--data-dir", directory)
 
 
-@pytest.mark.parametrize("name", ["server.lock", "catalog.db"])
+@pytest.mark.parametrize("name", ["server.lock", "catalog.db", "journal.db", "usage.db"])
 def test_a_directory_that_cannot_be_written(alt: Any, tmp_path: Path, name: str) -> None:
     """Root may write anywhere; what nobody can open as a file stands for what others cannot write."""
     (tmp_path / name).mkdir()
-    message = f"cannot use {tmp_path}: unable to open database file"
+    message = f"cannot use {tmp_path / name}: unable to open database file"
     refused(alt, message, "--port", "0", "--data-dir", tmp_path)
 
 
@@ -115,7 +115,7 @@ def test_data_of_a_newer_version(alt: Any, start_server: Any, tmp_path: Path) ->
     with closing(apsw.Connection(str(catalog))) as connection:
         connection.execute("PRAGMA user_version = 99")
     message = (
-        f"{catalog} has format 99, and this version of Alt reads format 1: use the version that wrote it"
+        f"{catalog} has format 99, and this version of Alt reads format 2: use the version that wrote it"
     )
     refused(alt, message, "--port", "0", "--data-dir", tmp_path)
     listed = alt("tables", "ls", "--data-dir", tmp_path)
@@ -135,15 +135,65 @@ def test_memory_and_a_directory_exclude_each_other(alt: Any, tmp_path: Path) -> 
     assert done.err.endswith("Error: --memory keeps nothing on disk: leave out --data-dir.\n")
 
 
-def test_one_damaged_table_takes_no_other_down(with_tables: Any, start_server: Any, tmp_path: Path) -> None:
+def test_one_damaged_table_takes_no_other_down(
+    with_tables: Any, start_server: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     with_tables.stop()
     (path,) = (tmp_path / "tables").glob("Empty-*.db")
     path.write_bytes(b"\xa5" * path.stat().st_size)
     client = start_server("--data-dir", tmp_path).client()
     assert client.scan(TableName="Music")["Count"] == 2
     assert client.list_tables()["TableNames"] == ["Empty", "Music"]
-    with pytest.raises(client.exceptions.InternalServerError):
-        client.scan(TableName="Empty")
+    for _ in range(3):
+        with pytest.raises(client.exceptions.InternalServerError):
+            client.scan(TableName="Empty")
+    assert capfd.readouterr().err.splitlines()[0].endswith(
+        f"ERROR alt.storage.faults: cannot use table Empty ({path}): file is not a database"
+    )
+    assert capfd.readouterr().err == ""  # it is said once
+    assert client.delete_table(TableName="Empty")["TableDescription"]["TableStatus"] == "DELETING"
+    assert client.list_tables()["TableNames"] == ["Music"]
+    assert not path.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions")
+def test_what_is_stored_is_for_its_user_alone(
+    start_server: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data"
+    client = start_server("--data-dir", data).client()
+    client.create_table(
+        TableName="private",
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    client.put_item(TableName="private", Item={"pk": {"S": "a"}})
+    modes = {path.stat().st_mode & 0o777 for path in [data, *data.rglob("*")] if path.is_dir()}
+    assert modes == {0o700}
+    assert {path.stat().st_mode & 0o777 for path in data.rglob("*") if path.is_file()} == {0o600}
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions")
+def test_a_directory_that_others_can_read_is_named(
+    start_server: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    tmp_path.chmod(0o755)
+    start_server("--data-dir", tmp_path)
+    assert f"other users of this machine can read {tmp_path}: `chmod 700`" in capfd.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links")
+def test_a_link_leads_no_writing_elsewhere(start_server: Any, tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.write_text("mine")
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "server.url").symlink_to(mine)
+    server = start_server("--data-dir", data)
+    assert (data / "server.url").read_text() == f"{server.url}\n"
+    assert mine.read_text() == "mine"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")

@@ -128,7 +128,7 @@ def test_a_damaged_table_keeps_no_other_from_being_listed(alt: Run, client: Any,
         opened.write(b"no database at all")
     listed = alt("streams", "ls", "--data-dir", tmp_path)
     assert [row[0] for row in listed.rows] == ["Music"]
-    problem = "Error: cannot use table Empty: file is not a database\n"
+    problem = f"Error: cannot use table Empty ({file}): file is not a database\n"
     assert (listed.status, listed.err) == (1, problem)
     followed = alt("streams", "tail", "Empty", "--data-dir", tmp_path)
     assert (followed.status, followed.err) == (1, problem)

@@ -109,7 +109,7 @@ def test_a_damaged_table_is_listed_without_counts(alt: Any, with_tables: Any, tm
     path.write_bytes(b"\xa5" * path.stat().st_size)
     listed = alt("tables", "ls", "--data-dir", tmp_path)
     assert listed.status == 1
-    assert listed.err == "Error: cannot use table Music: file is not a database\n"
+    assert listed.err == f"Error: cannot use table Music ({path}): file is not a database\n"
     assert [row[:3] + row[5:] for row in listed.rows] == [
         ["Empty", "0", "0", "ACTIVE"],
         ["Music", "", "", "UNREADABLE"],

@@ -261,7 +261,7 @@ def test_a_file_that_is_none_of_sqlite(store: Store) -> None:
     change(store, "PRAGMA wal_checkpoint(TRUNCATE)")
     with store.file(TABLE).open("r+b") as file:
         file.write(b"\xa5" * PAGE_BYTES)
-    with pytest.raises(UnusableDataError, match=r"cannot use table Music: .*not a database"):
+    with pytest.raises(UnusableDataError, match=r"cannot use table Music \(.*\.db\): .*not a database"):
         check(store, "Music", silent)
 
 
