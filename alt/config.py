@@ -58,6 +58,8 @@ class Settings:
     ttl_interval: float = TTL_INTERVAL_SECONDS
     ttl_change_interval: float = 0.0
     write_isolation: str = DEFAULT_WRITE_ISOLATION
+    allowed_hosts: tuple[str, ...] = ()
+    cors_origins: tuple[str, ...] = ()
 
 
 def default_data_dir() -> Path:

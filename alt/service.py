@@ -14,8 +14,10 @@ from collections.abc import Callable
 from alt import descriptors
 from alt.clock import SteadyClock
 from alt.config import WRITE_ISOLATIONS, Settings
+from alt.http.access import Access
+from alt.http.connections import Connections
 from alt.http.dispatch import Dispatcher
-from alt.http.protocol import Connections
+from alt.http.protocol import Connection
 from alt.operations.engine import Engine
 from alt.storage.data_directory import ServerLock, is_open_to_others, make_private, refuse_foreign, using
 from alt.storage.store import Store
@@ -90,8 +92,11 @@ async def _serve_locked(settings: Settings, lock: ServerLock | None, ready: Call
         write_isolation=WRITE_ISOLATIONS[settings.write_isolation],
     )
     metering = loop.create_task(engine.meter.keep_storing())
-    connections = Connections(Dispatcher(engine, address), loop, budget.connections)
-    server = await loop.create_server(connections, sock=listener, backlog=BACKLOG)
+    dispatcher = Dispatcher(
+        engine, address, Access(settings.host, settings.allowed_hosts, settings.cors_origins)
+    )
+    connections = Connections(dispatcher, loop, budget.connections)
+    server = await loop.create_server(lambda: Connection(connections), sock=listener, backlog=BACKLOG)
     stopped = asyncio.Event()
     _on_signals(loop, stopped)
     if lock is not None:
@@ -104,6 +109,7 @@ async def _serve_locked(settings: Settings, lock: ServerLock | None, ready: Call
     _log.info("stopping")
     server.close()
     await connections.close(SHUTDOWN_GRACE_SECONDS)
+    dispatcher.close()
     metering.cancel()
     await store.close()
 

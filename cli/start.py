@@ -24,6 +24,15 @@ from alt.config import (
 LOG_LEVELS = ["debug", "info", "warning", "error"]
 
 
+def _origins(_context: click.Context, _option: click.Parameter, origins: tuple[str, ...]) -> tuple[str, ...]:
+    from alt.http.access import is_origin
+
+    for origin in origins:
+        if not is_origin(origin):
+            raise click.BadParameter(f"{origin} is no origin: give https://app.example without a path, or *.")
+    return origins
+
+
 @click.command()
 @click.option(
     "--host", envvar="ALT_HOST", default=DEFAULT_HOST, show_default=True, help="Address to listen on."
@@ -35,6 +44,24 @@ LOG_LEVELS = ["debug", "info", "warning", "error"]
     show_default=True,
     type=click.IntRange(0, 65_535),
     help="Port to listen on; 0 picks a free one.",
+)
+@click.option(
+    "--allowed-host",
+    "allowed_hosts",
+    envvar="ALT_ALLOWED_HOST",
+    metavar="NAME",
+    multiple=True,
+    help="A further name by which clients reach this server, beside addresses and localhost; * for any. Repeatable.",
+)
+@click.option(
+    "--cors-origin",
+    "cors_origins",
+    envvar="ALT_CORS_ORIGIN",
+    metavar="ORIGIN",
+    multiple=True,
+    callback=_origins,
+    help="Whose web pages may use this server, beside those of this machine: https://app.example, or * for all. "
+    "Repeatable.",
 )
 @click.option(
     "--data-dir",
@@ -113,6 +140,8 @@ LOG_LEVELS = ["debug", "info", "warning", "error"]
 def start(
     host: str,
     port: int,
+    allowed_hosts: tuple[str, ...],
+    cors_origins: tuple[str, ...],
     data_dir: Path | None,
     memory: bool,
     sync: Sync,
@@ -125,6 +154,7 @@ def start(
     log_level: str,
 ) -> None:
     """Serve the DynamoDB API."""
+    from alt.http.access import is_loopback
     from alt.service import run
     from alt.storage.data_directory import UnusableDataError
 
@@ -137,6 +167,12 @@ def start(
         click.echo(f"Alt listens on http://{address}")
         click.echo(f"Data: {directory or 'in memory, gone when the server stops'}")
         click.echo(f"AWS_ENDPOINT_URL_DYNAMODB=http://{address}")
+        if not is_loopback(address.rpartition(":")[0]):
+            click.echo(
+                f"Warning: {address} can be reached from other machines, and there is no authentication: "
+                "whoever reaches it reads and changes the data.",
+                err=True,
+            )
 
     settings = Settings(
         host=host,
@@ -149,6 +185,8 @@ def start(
         ttl_interval=ttl_interval,
         ttl_change_interval=ttl_change_interval,
         write_isolation=write_isolation,
+        allowed_hosts=allowed_hosts,
+        cors_origins=cors_origins,
     )
     try:
         run(settings, ready)

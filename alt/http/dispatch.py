@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
 
 import ujson
 
 from alt import errors, validation
 from alt.errors import ApiError
-from alt.http import response
-from alt.http.protocol import Answer, Request
-from alt.operations import OPERATIONS, Operation, TwoSteps
+from alt.http import bodies, response
+from alt.http.access import Access
+from alt.http.bodies import UnreadableBody
+from alt.http.request import Answer, Request
+from alt.operations import OPERATIONS, Operation, Reply, TwoSteps
 from alt.operations.caller import Caller
 from alt.operations.engine import Engine
 from alt.storage.open_tables import NoRoomError
@@ -20,6 +22,8 @@ from alt.validation import Checker
 
 _SERVICES = {b"DynamoDB_20120810": "dynamodb", b"DynamoDBStreams_20120810": "dynamodbstreams"}
 _CONTENT_TYPES = (b"application/x-amz-json-1.0", b"application/json")
+# Threads that read large bodies: one that takes seconds leaves others to those that take less.
+LARGE_BODY_READERS = 4
 _UNKNOWN_OPERATION_XML = b"<UnknownOperationException/>\n"
 
 _log = logging.getLogger(__name__)
@@ -28,16 +32,22 @@ _log = logging.getLogger(__name__)
 class Dispatcher:
     """Answers requests for one engine. `address` is `host:port` as listened on."""
 
-    def __init__(self, engine: Engine, address: str) -> None:
+    def __init__(self, engine: Engine, address: str, access: Access) -> None:
         self._engine = engine
         self._address = address
+        self._access = access
+        self._readers = ThreadPoolExecutor(LARGE_BODY_READERS, "alt-bodies")
         # Raw X-Amz-Target values, filled as they are first used.
         self._targets: dict[bytes, tuple[Checker, Operation]] = {}
 
     def answer(self, request: Request) -> Answer:
+        headers = request.headers
+        if headers.get(b"host") not in self._access.known_hosts or b"origin" in headers:
+            refusal = self._refuse_stranger(request)
+            if refusal is not None:
+                return refusal
         if request.method != b"POST":
             return self._answer_plain(request)
-        headers = request.headers
         content_type = headers.get(b"content-type", b"")
         if (
             content_type not in _CONTENT_TYPES
@@ -52,33 +62,61 @@ class Dispatcher:
             return asyncio.ensure_future(self._begin_later(request, full))
         except ApiError as error:
             return self._render_error(request, error)
-        except Exception:
-            return self._render_fault(request)
+        except Exception as error:
+            return self._render_fault(request, error)
         return self._reply(request, reply) if type(reply) is bytes else reply
 
     def finish(self, request: Request, reply: asyncio.Future[bytes]) -> bytes:
-        try:
+        # To raise the error would tie it to this frame, and thereby to the future that holds it: a cycle with
+        # the request in it, which is the garbage collector's alone to free.
+        error = reply.exception()
+        if error is None:
             return self._reply(request, reply.result())
-        except ApiError as error:
-            return self._render_error(request, error)
-        except Exception:
-            return self._render_fault(request)
+        if isinstance(error, ApiError):
+            answer = self._render_error(request, error)
+        elif isinstance(error, UnreadableBody):
+            answer = self._render(
+                request, error.reason.encode() + b"\n", status=error.status, content_type=response.TEXT
+            )
+        else:
+            answer = self._render_fault(request, error)
+        # Frames that it came through may hold the future, too.
+        error.__traceback__ = error.__context__ = error.__cause__ = None
+        return answer
 
     def refuse(self, status: int, reason: str) -> bytes:
         """The answer to what is not a readable request; the connection closes after it."""
         return response.render(reason.encode() + b"\n", status=status, content_type=response.TEXT, close=True)
 
+    def close(self) -> None:
+        self._readers.shutdown(wait=False, cancel_futures=True)
+
+    def _refuse_stranger(self, request: Request) -> bytes | None:
+        """The answer to a request from a web page that may not be let in; None to any other."""
+        headers = request.headers
+        host = headers.get(b"host")
+        try:
+            if host is not None and host not in self._access.known_hosts and not _is_health_check(request):
+                self._access.check_host(host)
+            if b"origin" in headers:
+                request.allowed_origin = self._access.allowed_origin(headers[b"origin"])
+        except ApiError as error:
+            return self._render(request, response.error_body(error), status=403, content_type=response.JSON)
+        return None
+
     def _begin(self, request: Request) -> bytes | asyncio.Future[bytes]:
         headers = request.headers
         check, operation = self._target(headers.get(b"x-amz-target", b""))
         caller = Caller(headers.get(b"authorization"), headers.get(b"host"))
-        parameters = _parse(request.body)
+        if request.is_large:
+            return asyncio.ensure_future(self._run_large(request, check, operation, caller))
+        parameters = bodies.read(request.body)
         if type(operation) is TwoSteps and check.conforms_but_items(parameters):
             try:
                 read = operation.read(parameters)
             except Exception:
                 # An ill-formed item comes before whatever else was found.
-                parameters = _parse(request.body)
+                parameters = bodies.read(request.body)
                 if check.conforms(parameters):
                     raise
             else:
@@ -90,6 +128,25 @@ class Dispatcher:
         """Begin anew once tables can be opened that the request needs; until then nothing was done."""
         begun = await self._engine.store.open_tables.with_room(full, lambda: self._begin(request))
         return begun if isinstance(begun, bytes) else await begun
+
+    async def _run_large(
+        self, request: Request, check: Checker, operation: Operation, caller: Caller
+    ) -> bytes:
+        loop = asyncio.get_running_loop()
+        parameters, read = await loop.run_in_executor(
+            self._readers, bodies.read_large, request, check, operation
+        )
+
+        def run() -> Reply:
+            if isinstance(operation, TwoSteps):
+                return operation.run(self._engine, parameters, caller, read)
+            return operation(self._engine, parameters, caller)
+
+        try:
+            reply = run()
+        except NoRoomError as full:
+            reply = await self._engine.store.open_tables.with_room(full, run)
+        return reply if isinstance(reply, bytes) else await reply
 
     def _target(self, target: bytes) -> tuple[Checker, Operation]:
         found = self._targets.get(target)
@@ -111,6 +168,7 @@ class Dispatcher:
         if method == b"OPTIONS":
             requested = request.headers
             extra = response.preflight_headers(
+                request.allowed_origin,
                 requested.get(b"access-control-request-headers"),
                 requested.get(b"access-control-request-method"),
             )
@@ -130,7 +188,7 @@ class Dispatcher:
         if (
             request.keep_alive
             and headers[b"content-type"] == response.JSON
-            and b"origin" not in headers
+            and not request.allowed_origin
             and b"gzip" not in headers.get(b"accept-encoding", b"")
         ):
             return response.ok(body)
@@ -148,8 +206,8 @@ class Dispatcher:
         headers = request.headers
         if content_type is None:
             content_type = headers[b"content-type"]
-        if b"origin" in headers and not extra:
-            extra = response.cors_headers()
+        if request.allowed_origin and not extra:
+            extra = response.cors_headers(request.allowed_origin)
         return response.render(
             body,
             status=status,
@@ -163,18 +221,13 @@ class Dispatcher:
     def _render_error(self, request: Request, error: ApiError) -> bytes:
         return self._render(request, response.error_body(error), status=error.status)
 
-    def _render_fault(self, request: Request) -> bytes:
+    def _render_fault(self, request: Request, error: BaseException) -> bytes:
         """A bug of ours: logged with its traceback, answered as a 500, and the process goes on."""
-        _log.exception("%s failed", request.headers.get(b"x-amz-target", b"").decode("latin-1"))
+        target = request.headers.get(b"x-amz-target", b"").decode("latin-1")
+        _log.error("%s failed", target, exc_info=error)
         return self._render_error(request, errors.internal_server_error())
 
 
-def _parse(body: bytes) -> Any:
-    try:
-        parameters = ujson.loads(body)
-    except ValueError:
-        raise ApiError("SerializationException") from None
-    # ujson reads an escaped lone surrogate into a string that no UTF-8 can carry.
-    if b"\\" in body and (b"\\ud" in body or b"\\uD" in body) and validation.has_lone_surrogate(parameters):
-        raise errors.serialization("Invalid UTF-8 in a string")
-    return parameters
+def _is_health_check(request: Request) -> bool:
+    """`GET /` says nothing but that the server is there, and who checks that reaches it by any name."""
+    return request.method in (b"GET", b"HEAD") and request.url.split(b"?", 1)[0] == b"/"

@@ -8,57 +8,33 @@ their requests. Whatever a client does wrong ends its own connection only.
 from __future__ import annotations
 
 import asyncio
-import zlib
 from collections import deque
-from typing import Protocol, cast
+from typing import Any, cast
 
 import httptools
 
 from alt.config import MAX_REQUEST_BYTES
 from alt.http import response
-from alt.http.outbox import Outbox
+from alt.http.connections import Connections
+from alt.http.request import Request
 
 MAX_URL_BYTES = 8 * 1024
 MAX_HEADER_BYTES = 64 * 1024  # all of a request's header lines together
 MAX_HEADERS = 128
-MAX_PIPELINED = 32  # requests of one connection in work; further ones wait unread
-MAX_CONNECTIONS = 8_192
+# What a request's body may take on the wire: chunks have sizes, extensions and trailers, too.
+MAX_WIRE_BYTES = 2 * MAX_REQUEST_BYTES
+MAX_PIPELINED = 32  # requests of one connection in work or begun in one turn; further ones wait unread
 MAX_REQUEST_DIGITS = len(str(MAX_REQUEST_BYTES))
 
 HEADERS_TIMEOUT_SECONDS = 20  # from a request's first byte to the end of its headers
 STALLED_TIMEOUT_SECONDS = 30  # without a byte, in a body that is due or an answer not taken
+# A body must come at this rate on average, once it has had STALLED_TIMEOUT_SECONDS.
+MIN_BODY_BYTES_PER_SECOND = 240
 IDLE_TIMEOUT_SECONDS = 300  # between requests
-SWEEP_SECONDS = 1.0
-
-
-class Request:
-    """One parsed request. Header names are lower case."""
-
-    __slots__ = ("body", "headers", "keep_alive", "method", "url")
-
-    def __init__(
-        self, method: bytes, url: bytes, headers: dict[bytes, bytes], body: bytes, keep_alive: bool
-    ) -> None:
-        self.method = method
-        self.url = url
-        self.headers = headers
-        self.body = body
-        self.keep_alive = keep_alive
-
-
-Answer = bytes | asyncio.Future[bytes]
-
-
-class Handler(Protocol):
-    """What answers requests. Nothing here raises; what is not a future is a whole HTTP answer."""
-
-    def answer(self, request: Request) -> Answer: ...
-
-    def finish(self, request: Request, reply: asyncio.Future[bytes]) -> bytes:
-        """The answer whose future `answer` gave, once that is done."""
-        ...
-
-    def refuse(self, status: int, reason: str) -> bytes: ...
+# A client whose request was refused may still be sending. What it sends is read and dropped for so long and
+# so far, since to close with bytes unread would take the answer from it.
+LINGER_SECONDS = 10
+LINGER_BYTES = 2 * MAX_REQUEST_BYTES
 
 
 class _Refused(Exception):
@@ -80,47 +56,6 @@ class _Exchange:
         self.keep_alive = keep_alive
 
 
-class Connections:
-    """All connections of a listener: what they share, and the sweep that ends the stuck ones."""
-
-    def __init__(
-        self, handler: Handler, loop: asyncio.AbstractEventLoop, limit: int = MAX_CONNECTIONS
-    ) -> None:
-        self.limit = min(limit, MAX_CONNECTIONS)
-        self.handler = handler
-        self.loop = loop
-        self.outbox = Outbox(loop)
-        self.open: set[Connection] = set()
-        self._sweeping = False
-
-    def __call__(self) -> Connection:
-        return Connection(self)
-
-    def add(self, connection: Connection) -> None:
-        self.open.add(connection)
-        if not self._sweeping:
-            self._sweeping = True
-            self.loop.call_later(SWEEP_SECONDS, self._sweep)
-
-    def _sweep(self) -> None:
-        now = self.loop.time()
-        for connection in list(self.open):
-            connection.check_timeout(now)
-        self._sweeping = bool(self.open)
-        if self._sweeping:
-            self.loop.call_later(SWEEP_SECONDS, self._sweep)
-
-    async def close(self, grace_seconds: float) -> None:
-        """Let requests in work be answered, then close every connection."""
-        for connection in list(self.open):
-            connection.close_when_idle()
-        deadline = self.loop.time() + grace_seconds
-        while self.open and self.loop.time() < deadline:
-            await asyncio.sleep(0.005)
-        for connection in list(self.open):
-            connection.abort()
-
-
 class Connection(asyncio.Protocol):
     """One client's connection."""
 
@@ -129,12 +64,20 @@ class Connection(asyncio.Protocol):
         self._handler = connections.handler
         self._outbox = connections.outbox
         self._time = connections.loop.time
-        self._parser = httptools.HttpRequestParser(self)
+        # It holds this connection's methods: `connection_lost` breaks the cycle.
+        self._parser: Any = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport = cast(asyncio.Transport, None)
         self._exchanges: deque[_Exchange] = deque()  # in the order of their requests
         self._backlog: deque[Request] = deque()  # parsed, not begun: too many in work
+        self._begun_in_turn = 0
+        self._is_alone = False  # a large request is in work, and no other beside it
         self._closing = False  # nothing further is read; close once all is answered
+        self._refusal = b""  # the last answer, if the client is at fault
+        self._lingers_until = 0.0  # 0: not at all
+        self._lingered_bytes = 0
+        self._read_paused = False
         self._write_paused = False
+        self._unsent_bytes = 0  # at the last sweep
         self._last_byte = self._time()
         # The request being read
         self._in_request = False
@@ -143,61 +86,129 @@ class Connection(asyncio.Protocol):
         self._url = b""
         self._headers: dict[bytes, bytes] = {}
         self._chunk_bytes = 0  # of what the parser is being fed
-        self._header_bytes = 0  # read before the headers were complete, in earlier chunks
+        self._wire_bytes = -1  # since the chunk in which it began; -1 in that chunk
         self._chunks: list[bytes] = []  # of the body
         self._body_bytes = 0
+        self._held_bytes = 0  # of these, what is counted as held
 
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        if len(self._connections.open) >= self._connections.limit:
-            self._outbox.send(self._transport, self._handler.refuse(503, "Too many connections"))
-            self._outbox.close(self._transport)
-            return
-        self._connections.add(self)
+        if not self._connections.add(self):
+            self._refuse(503, "Too many connections")
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
-        self._connections.open.discard(self)
+        self._connections.remove(self)
         self._closing = True
+        self._drop_body()
+        for request in self._backlog:
+            self._connections.release(request.held_bytes)
         self._backlog.clear()
         self._exchanges.clear()
+        self._parser = None
 
     def data_received(self, data: bytes) -> None:
         if self._closing:
+            if self._lingers_until:
+                self._linger(len(data))
             return
         self._last_byte = self._time()
         self._chunk_bytes = len(data)
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserCallbackError as error:
-            cause = error.__context__
-            if not isinstance(cause, _Refused):
-                raise
-            self._refuse(cause.status, cause.reason)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            if not self._closing:  # else: bytes after a last request
-                self._refuse(400, "Bad Request")
-        else:
-            if self._in_headers:
-                self._header_bytes += len(data)
-                if self._header_bytes > MAX_HEADER_BYTES:
-                    self._refuse(431, "Request Header Fields Too Large")
+        self._begun_in_turn = 0
+        self._feed(data)
+        if self._in_request:
+            self._bound_unfinished()
 
     def eof_received(self) -> bool:
         # A client may shut its side down after its last request and still await the answers.
         self._closing = True
+        if self._lingers_until:
+            return False
         self._close_if_done()
         return bool(self._exchanges or self._backlog)
 
     def pause_writing(self) -> None:
         self._write_paused = True
-        self._transport.pause_reading()
+        self._unsent_bytes = 0
+        self._pause_reading()
 
     def resume_writing(self) -> None:
         self._write_paused = False
         self._last_byte = self._time()
         self._resume()
+
+    # Reading
+
+    def _feed(self, data: bytes) -> None:
+        while data:
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserCallbackError as error:
+                # No variable may hold the cause: its traceback leads to this frame, and only the garbage
+                # collector would free such a cycle, with the body in it.
+                if not isinstance(error.__context__, _Refused):
+                    raise
+                self._refuse(error.__context__.status, error.__context__.reason)
+            except httptools.HttpParserUpgrade as upgrade:
+                data = self._without_upgrade(data[upgrade.args[0] :])
+                continue
+            except httptools.HttpParserError:
+                if not self._closing:  # else: bytes after a last request
+                    self._refuse(400, "Bad Request")
+            return
+
+    def _without_upgrade(self, rest: bytes) -> bytes:
+        """What to go on with where the parser has stopped for another protocol to take over.
+
+        The JDK's client offers h2c with every request. To ignore it, as a server may, the head is read again
+        without the offer, since the parser has skipped the body.
+        """
+        headers = self._headers
+        if b"upgrade" not in headers:  # CONNECT, which is answered; no request follows it
+            self._closing = True
+            self._close_if_done()
+            return b""
+        lines = [b"%b: %b\r\n" % header for header in headers.items() if header[0] != b"upgrade"]
+        version = self._parser.get_http_version().encode()
+        head = b"%b %b HTTP/%b\r\n%b\r\n" % (
+            self._parser.get_method(),
+            self._url,
+            version,
+            b"".join(lines),
+        )
+        self._parser = httptools.HttpRequestParser(self)
+        return head + rest
+
+    def _bound_unfinished(self) -> None:
+        """Refuse a request that has sent too much to be still unfinished."""
+        self._wire_bytes = self._wire_bytes + self._chunk_bytes if self._wire_bytes >= 0 else 0
+        if self._in_headers:
+            if self._wire_bytes > MAX_HEADER_BYTES:
+                self._refuse(431, "Request Header Fields Too Large")
+        elif self._wire_bytes > MAX_WIRE_BYTES:
+            self._refuse(413, "Request Entity Too Large")
+        else:
+            added, self._held_bytes = self._body_bytes - self._held_bytes, self._body_bytes
+            if not self._connections.hold(added):
+                self._refuse(503, "Too many large requests")
+
+    def _drop_body(self) -> None:
+        self._connections.release(self._held_bytes)
+        self._held_bytes = self._body_bytes = 0
+        self._chunks = []
+
+    def _pause_reading(self) -> None:
+        if not self._read_paused:
+            self._read_paused = True
+            self._transport.pause_reading()
+
+    def _resume_reading(self) -> None:
+        if self._read_paused:
+            self._read_paused = False
+            # The client could not go on with its request meanwhile.
+            self._begun = self._last_byte = self._time()
+            self._transport.resume_reading()
 
     # httptools
 
@@ -206,7 +217,7 @@ class Connection(asyncio.Protocol):
         self._begun = self._last_byte
         self._url = b""
         self._headers = {}
-        self._header_bytes = 0
+        self._wire_bytes = -1
 
     def on_url(self, url: bytes) -> None:
         self._url += url
@@ -214,21 +225,26 @@ class Connection(asyncio.Protocol):
             raise _Refused(414, "URI Too Long")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers[name.lower()] = value
+        if self._in_headers:  # else: after a chunked body, where none counts
+            self._headers[name.lower()] = value
 
     def on_headers_complete(self) -> None:
         self._in_headers = False
         headers = self._headers
         if len(headers) > MAX_HEADERS or (
-            # Only what came in so many bytes can have headers of more.
-            self._header_bytes + self._chunk_bytes > MAX_HEADER_BYTES
+            # Only what came in several chunks or a large one can have headers of more.
+            (self._wire_bytes >= 0 or self._chunk_bytes > MAX_HEADER_BYTES)
             and sum([len(name) + len(value) for name, value in headers.items()]) > MAX_HEADER_BYTES
         ):
             raise _Refused(431, "Request Header Fields Too Large")
         length = headers.get(b"content-length", b"")
         if len(length) >= MAX_REQUEST_DIGITS and int(length) > MAX_REQUEST_BYTES:
             raise _Refused(413, "Request Entity Too Large")
-        if b"expect" in headers and headers[b"expect"].lower() == b"100-continue":
+        if (
+            b"expect" in headers
+            and headers[b"expect"].lower() == b"100-continue"
+            and not self._parser.should_upgrade()  # in which case this head is read again
+        ):
             self._put(_Exchange(response.CONTINUE, keep_alive=True))
 
     def on_body(self, body: bytes) -> None:
@@ -238,6 +254,10 @@ class Connection(asyncio.Protocol):
         self._chunks.append(body)
 
     def on_message_complete(self) -> None:
+        headers = self._headers
+        parser = self._parser
+        if b"upgrade" in headers and parser.should_upgrade():
+            return
         self._in_request = False
         body = b""
         if self._body_bytes:
@@ -245,25 +265,35 @@ class Connection(asyncio.Protocol):
             body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
             self._chunks = []
             self._body_bytes = 0
-        headers = self._headers
-        if b"content-encoding" in headers:
-            body = _decompressed(body, headers[b"content-encoding"])
-        parser = self._parser
         keep_alive = parser.should_keep_alive()
         if not keep_alive:
             self._closing = True
         request = Request(parser.get_method(), self._url, headers, body, keep_alive)
-        if self._backlog or self._write_paused or len(self._exchanges) >= MAX_PIPELINED:
+        if self._held_bytes:
+            request.held_bytes, self._held_bytes = self._held_bytes, 0
+        self._begun_in_turn += 1
+        if self._backlog or not self._may_begin():
             self._backlog.append(request)
-            self._transport.pause_reading()
+            self._pause_reading()
+            if self._begun_in_turn == MAX_PIPELINED + 1:
+                self._connections.loop.call_soon(self._resume)
         else:
             self._begin(request)
 
     # Answers
 
+    def _may_begin(self) -> bool:
+        return not (
+            self._write_paused
+            or self._is_alone
+            or self._begun_in_turn > MAX_PIPELINED
+            or len(self._exchanges) >= MAX_PIPELINED
+        )
+
     def _begin(self, request: Request) -> None:
         answer = self._handler.answer(request)
         if isinstance(answer, bytes):
+            self._connections.release(request.held_bytes)
             if self._exchanges:
                 self._exchanges.append(_Exchange(answer, request.keep_alive))
             else:
@@ -273,9 +303,13 @@ class Connection(asyncio.Protocol):
             return
         exchange = _Exchange(None, request.keep_alive)
         self._exchanges.append(exchange)
+        is_alone = self._is_alone = request.is_large
 
         def answered(reply: asyncio.Future[bytes]) -> None:
             exchange.answer = self._handler.finish(request, reply)
+            self._connections.release(request.held_bytes)
+            if is_alone:
+                self._is_alone = False
             self._flush()
 
         answer.add_done_callback(answered)
@@ -289,76 +323,98 @@ class Connection(asyncio.Protocol):
         exchanges = self._exchanges
         while exchanges and exchanges[0].answer is not None:
             exchange = exchanges.popleft()
-            self._outbox.send(self._transport, cast(bytes, exchange.answer))
+            answer = cast(bytes, exchange.answer)
             if not exchange.keep_alive:
+                self._outbox.send(self._transport, answer)
                 self._outbox.close(self._transport)
                 return
+            if self._closing and not exchanges and not self._backlog and not self._refusal:
+                answer = response.closing(answer)
+            self._outbox.send(self._transport, answer)
         self._resume()
 
     def _resume(self) -> None:
         """Begin waiting requests as far as limits allow; read on once none waits."""
-        while self._backlog and not self._write_paused and len(self._exchanges) < MAX_PIPELINED:
-            self._begin(self._backlog.popleft())
+        backlog = self._backlog
+        if backlog:
+            self._begun_in_turn = 0
+            while backlog and self._may_begin():
+                self._begun_in_turn += 1
+                self._begin(backlog.popleft())
+            if self._begun_in_turn > MAX_PIPELINED and backlog:
+                self._connections.loop.call_soon(self._resume)
         if self._closing:
             self._close_if_done()
-        elif not self._backlog and not self._write_paused:
-            self._transport.resume_reading()
+        elif not backlog and not self._write_paused:
+            self._resume_reading()
 
     def _refuse(self, status: int, reason: str) -> None:
         """Answer an unreadable request after those before it, and close."""
         self._closing = True
         self._in_request = False
-        self._chunks.clear()
-        exchange = _Exchange(self._handler.refuse(status, reason), keep_alive=False)
-        if self._backlog:
-            self._backlog.clear()
-            self._transport.resume_reading()
-        self._put(exchange)
+        self._drop_body()
+        self._refusal = self._handler.refuse(status, reason)
+        self._close_if_done()
 
     def _close_if_done(self) -> None:
-        if not self._exchanges and not self._backlog:
+        if self._exchanges or self._backlog or self._lingers_until:
+            return
+        if self._refusal and not self._transport.is_closing() and self._transport.can_write_eof():
+            self._lingers_until = self._time() + LINGER_SECONDS
+            self._outbox.send(self._transport, self._refusal)
+            self._outbox.flush()
+            self._transport.write_eof()
+            self._resume_reading()
+        else:
+            if self._refusal:
+                self._outbox.send(self._transport, self._refusal)
             self._outbox.close(self._transport)
+
+    def _linger(self, size: int) -> None:
+        self._lingered_bytes += size
+        if self._lingered_bytes > LINGER_BYTES:
+            self._transport.abort()
 
     # Life
 
     def check_timeout(self, now: float) -> None:
         """End the connection if its client is stuck."""
         silent = now - self._last_byte
-        if self._write_paused or self._transport.is_closing():
-            if silent > STALLED_TIMEOUT_SECONDS:
+        if self._lingers_until:
+            if now > self._lingers_until:
+                self._transport.abort()
+        elif self._write_paused or self._transport.is_closing():
+            if self._takes_answers():
+                self._last_byte = now
+            elif silent > STALLED_TIMEOUT_SECONDS:
                 self._transport.abort()
         elif self._exchanges or self._backlog:
             return  # the delay is the server's own
         elif not self._in_request:
             if silent > IDLE_TIMEOUT_SECONDS:
                 self._transport.close()
-        elif silent > STALLED_TIMEOUT_SECONDS or (
-            self._in_headers and now - self._begun > HEADERS_TIMEOUT_SECONDS
-        ):
+        elif silent > STALLED_TIMEOUT_SECONDS or self._is_slow(now - self._begun):
             self._refuse(408, "Request Timeout")
+
+    def _takes_answers(self) -> bool:
+        """Whether the client has read anything since the last sweep."""
+        unsent, self._unsent_bytes = self._unsent_bytes, self._transport.get_write_buffer_size()
+        return self._unsent_bytes < unsent
+
+    def _is_slow(self, seconds: float) -> bool:
+        """Whether the request being read takes too long, `seconds` after its first byte."""
+        if self._in_headers:
+            return seconds > HEADERS_TIMEOUT_SECONDS
+        return self._body_bytes < (seconds - STALLED_TIMEOUT_SECONDS) * MIN_BODY_BYTES_PER_SECOND
 
     def close_when_idle(self) -> None:
         """Answer what has arrived in full, then close."""
         self._closing = True
+        if self._lingers_until:
+            self._transport.close()
+        if self._backlog:
+            self._backlog[-1].keep_alive = False
         self._close_if_done()
 
     def abort(self) -> None:
         self._transport.abort()
-
-
-def _decompressed(body: bytes, encoding: bytes) -> bytes:
-    encoding = encoding.strip().lower()
-    if encoding in (b"", b"identity"):
-        return body
-    if encoding != b"gzip":
-        raise _Refused(415, "Unsupported Content-Encoding")
-    inflater = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
-    try:
-        body = inflater.decompress(body, MAX_REQUEST_BYTES + 1)
-    except zlib.error:
-        raise _Refused(400, "Bad gzip body") from None
-    if len(body) > MAX_REQUEST_BYTES:
-        raise _Refused(413, "Request Entity Too Large")
-    if not inflater.eof:
-        raise _Refused(400, "Bad gzip body")
-    return body

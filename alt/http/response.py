@@ -39,8 +39,9 @@ _STATUS_LINES = {status: b"HTTP/1.1 %d %s\r\n" % (status, reason) for status, re
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 # What Amazon's local server answers to a browser's script and to its preflight request.
-_CORS_EXPOSED = b"x-amzn-RequestId,x-amzn-ErrorType,x-amz-request-id,x-amz-id-2,x-amzn-ErrorMessage,Date"
-_CORS = b"Access-Control-Allow-Origin: *\r\nAccess-Control-Expose-Headers: " + _CORS_EXPOSED + b"\r\n"
+_CORS_EXPOSED = (
+    b"x-amzn-RequestId,x-amzn-ErrorType,x-amz-request-id,x-amz-id-2,x-amzn-ErrorMessage,x-amz-crc32,Date"
+)
 _CORS_MAX_AGE_SECONDS = 172_800
 
 # A request id is 52 characters of DynamoDB's alphabet: a random part and a counter.
@@ -117,6 +118,11 @@ def render(
     )
 
 
+def closing(answer: bytes) -> bytes:
+    """A rendered answer with the word that the connection closes after it."""
+    return answer.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1)
+
+
 def error_body(error: ApiError) -> bytes:
     """`{"__type": ..., "message": ...}` with the error's further members."""
     members = [f'"__type":"{error.qualified_type}"']
@@ -127,14 +133,21 @@ def error_body(error: ApiError) -> bytes:
     return ("{" + ",".join(members) + "}").encode("utf-8", "replace")
 
 
-def cors_headers() -> bytes:
-    """For an answer to a request that bore an Origin."""
-    return _CORS
+def cors_headers(allowed_origin: bytes) -> bytes:
+    """For an answer to a request whose Origin is allowed: `allowed_origin` is that, or `*`."""
+    return b"Access-Control-Allow-Origin: %b\r\nAccess-Control-Expose-Headers: %b\r\nVary: Origin\r\n" % (
+        allowed_origin,
+        _CORS_EXPOSED,
+    )
 
 
-def preflight_headers(requested_headers: bytes | None, requested_method: bytes | None) -> bytes:
-    """For the answer to OPTIONS: what the browser asked for is what it may do."""
-    lines = b"Access-Control-Allow-Origin: *\r\nAccess-Control-Max-Age: %d\r\n" % _CORS_MAX_AGE_SECONDS
+def preflight_headers(
+    allowed_origin: bytes, requested_headers: bytes | None, requested_method: bytes | None
+) -> bytes:
+    """For the answer to OPTIONS: what the browser asked for is what it may do; nothing without an Origin."""
+    if not allowed_origin:
+        return b""
+    lines = cors_headers(allowed_origin) + b"Access-Control-Max-Age: %d\r\n" % _CORS_MAX_AGE_SECONDS
     for name, value in ((b"Headers", requested_headers), (b"Methods", requested_method)):
         # Echoed into a header of ours, so only characters that cannot break it.
         if value and _ALLOWED_HEADER_CHARS.issuperset(value):

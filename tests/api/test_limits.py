@@ -47,7 +47,8 @@ def endpoint_as_reached_by(port: int, host: str) -> str:
     return address
 
 
-def test_the_endpoint_is_named_as_the_client_names_it(server: Any) -> None:
+def test_the_endpoint_is_named_as_the_client_names_it(start_server: Any) -> None:
+    server = start_server("--memory", "--allowed-host", "*")
     assert endpoint_as_reached_by(server.port, "alt.internal:8000") == "alt.internal:8000"
     # Not a host's name: the address listened on.
     assert endpoint_as_reached_by(server.port, 'x"}<script>') == f"127.0.0.1:{server.port}"

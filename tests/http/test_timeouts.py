@@ -17,6 +17,8 @@ class Transport:
     def __init__(self) -> None:
         self.written = b""
         self.closed = False
+        self.half_closed = False
+        self.unsent = 0
 
     def write(self, data: bytes) -> None:
         self.written += data
@@ -28,6 +30,15 @@ class Transport:
 
     def is_closing(self) -> bool:
         return self.closed
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        self.half_closed = True
+
+    def get_write_buffer_size(self) -> int:
+        return self.unsent
 
     def pause_reading(self) -> None: ...
 
@@ -97,7 +108,7 @@ def test_half_a_request_times_out(connection: Connection, loop: Loop, data: byte
     assert not _transport(connection).closed
     connection.check_timeout(loop.now + seconds + 1)
     assert b" 408 " in _transport(connection).written
-    assert _transport(connection).closed
+    assert _transport(connection).half_closed
 
 
 def test_headers_that_trickle_time_out(connection: Connection, loop: Loop) -> None:
@@ -107,6 +118,44 @@ def test_headers_that_trickle_time_out(connection: Connection, loop: Loop) -> No
         connection.data_received(b"x")
         connection.check_timeout(loop.now)
     assert b" 408 " in _transport(connection).written
+
+
+def _sent_steadily(connection: Connection, loop: Loop, size: int, seconds: int) -> Transport:
+    connection.data_received(b"POST / HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n")
+    for _ in range(seconds):
+        loop.now += 1
+        connection.data_received(b"x" * size)
+        connection.check_timeout(loop.now)
+    return _transport(connection)
+
+
+def test_a_body_that_trickles_times_out(connection: Connection, loop: Loop) -> None:
+    transport = _sent_steadily(connection, loop, 1, 2 * protocol.STALLED_TIMEOUT_SECONDS)
+    assert b" 408 " in transport.written
+
+
+def test_a_slow_but_steady_body_passes(connection: Connection, loop: Loop) -> None:
+    seconds = 20 * protocol.STALLED_TIMEOUT_SECONDS
+    assert _sent_steadily(connection, loop, protocol.MIN_BODY_BYTES_PER_SECOND, seconds).written == b""
+
+
+def test_who_was_refused_is_listened_to_for_a_while(connection: Connection, loop: Loop) -> None:
+    connection.data_received(b"nonsense\r\n\r\n")
+    transport = _transport(connection)
+    assert b" 400 " in transport.written
+    assert transport.half_closed
+    connection.data_received(b"more")
+    connection.check_timeout(loop.now + protocol.LINGER_SECONDS - 1)
+    assert not transport.closed
+    connection.check_timeout(loop.now + protocol.LINGER_SECONDS + 1)
+    assert transport.closed
+
+
+def test_who_was_refused_and_sends_without_end_is_cut_off(connection: Connection) -> None:
+    connection.data_received(b"nonsense\r\n\r\n")
+    for _ in range(protocol.LINGER_BYTES // 1_000_000 + 1):
+        connection.data_received(b"x" * 1_000_000)
+    assert _transport(connection).closed
 
 
 def test_an_idle_connection_is_closed_without_a_word(connection: Connection, loop: Loop) -> None:
@@ -124,6 +173,16 @@ def test_a_client_that_does_not_read_is_dropped(connection: Connection, loop: Lo
     connection.pause_writing()
     connection.check_timeout(loop.now + protocol.STALLED_TIMEOUT_SECONDS + 1)
     assert _transport(connection).closed
+
+
+def test_a_client_that_reads_slowly_is_not_dropped(connection: Connection, loop: Loop) -> None:
+    connection.data_received(WHOLE)
+    connection.pause_writing()
+    for unsent in range(1_000, 900, -1):
+        _transport(connection).unsent = unsent
+        loop.now += protocol.STALLED_TIMEOUT_SECONDS - 1
+        connection.check_timeout(loop.now)
+    assert not _transport(connection).closed
 
 
 def test_requests_of_a_client_that_does_not_read_wait(connection: Connection, loop: Loop) -> None:
