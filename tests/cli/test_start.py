@@ -63,6 +63,29 @@ def test_every_option_is_a_variable_of_the_environment_too(tmp_path: Path) -> No
         assert lines[1] == "Data: in memory, gone when the server stops"
 
 
+def test_who_listens_to_other_machines_is_warned() -> None:
+    with started("--port", "0", "--memory", "--host", "0.0.0.0") as (process, lines):
+        assert process.stderr is not None
+        address = lines[0].removeprefix("Alt listens on http://")
+        assert process.stderr.readline() == (
+            f"Warning: {address} can be reached from other machines, and there is no authentication: "
+            "whoever reaches it reads and changes the data.\n"
+        )
+    with started("--port", "0", "--memory") as (process, _):
+        process.terminate()
+        assert process.communicate(timeout=20)[1] == ""
+
+
+def test_names_and_origins_may_be_given_in_the_environment() -> None:
+    variables = {"ALT_ALLOWED_HOST": "alt db.example", "ALT_CORS_ORIGIN": "https://app.example null"}
+    with started("--port", "0", "--memory", **variables) as (_, lines):
+        address = lines[0].removeprefix("Alt listens on ")
+        for host, origin in (("alt", "https://app.example"), ("db.example", "null")):
+            asked = urllib.request.Request(f"{address}/localnodes", headers={"Host": host, "Origin": origin})
+            with urllib.request.urlopen(asked) as answer:
+                assert answer.headers["Access-Control-Allow-Origin"] == origin
+
+
 def test_the_default_directory_is_the_platforms_own(tmp_path: Path) -> None:
     if sys.platform in ("win32", "darwin"):
         pytest.skip("set by a variable of the environment on Linux")
