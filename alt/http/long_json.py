@@ -110,7 +110,7 @@ class _Reader:
                 self._at = end
                 self._go_on()
                 return
-        if key or container or self._text[self._at - 1 : self._at] == b",":
+        if key or container:
             raise ValueError("Unexpected character")
         self._leave()
 

@@ -272,7 +272,12 @@ class Connection(asyncio.Protocol):
         if self._held_bytes:
             request.held_bytes, self._held_bytes = self._held_bytes, 0
         self._begun_in_turn += 1
-        if self._backlog or not self._may_begin():
+        if (
+            self._backlog
+            or self._write_paused
+            or self._begun_in_turn > MAX_PIPELINED
+            or (self._exchanges and not self._may_begin())
+        ):
             self._backlog.append(request)
             self._pause_reading()
             if self._begun_in_turn == MAX_PIPELINED + 1:
@@ -293,7 +298,8 @@ class Connection(asyncio.Protocol):
     def _begin(self, request: Request) -> None:
         answer = self._handler.answer(request)
         if isinstance(answer, bytes):
-            self._connections.release(request.held_bytes)
+            if request.held_bytes:
+                self._connections.release(request.held_bytes)
             if self._exchanges:
                 self._exchanges.append(_Exchange(answer, request.keep_alive))
             else:
@@ -307,7 +313,8 @@ class Connection(asyncio.Protocol):
 
         def answered(reply: asyncio.Future[bytes]) -> None:
             exchange.answer = self._handler.finish(request, reply)
-            self._connections.release(request.held_bytes)
+            if request.held_bytes:
+                self._connections.release(request.held_bytes)
             if is_alone:
                 self._is_alone = False
             self._flush()
