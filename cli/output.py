@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -9,6 +10,9 @@ from typing import Any, NamedTuple
 
 import click
 import ujson
+
+# Those above ASCII, and what turns the direction of writing: names and access keys may hold any.
+_CONTROL_CODES = re.compile("[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 # A TableDescription, as DescribeTable answers it; where one table is shown, with its Tags and TimeToLiveDescription.
 Description = dict[str, Any]
@@ -40,7 +44,9 @@ LIST_HEADINGS = ("Table", "Items", "Size", "Created", "Billing", "Status")
 
 
 def json(value: Any) -> None:
-    click.echo(ujson.dumps(value, ensure_ascii=False, escape_forward_slashes=False, indent=2))
+    text = ujson.dumps(value, ensure_ascii=False, escape_forward_slashes=False, indent=2)
+    # A terminal would obey control codes; JSON can do without them.
+    click.echo(_CONTROL_CODES.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:

@@ -17,6 +17,7 @@ from alt.http.request import Answer, Request
 from alt.operations import OPERATIONS, Operation, Reply, TwoSteps
 from alt.operations.caller import Caller
 from alt.operations.engine import Engine
+from alt.storage.faults import FaultLog
 from alt.storage.open_tables import NoRoomError
 from alt.validation import Checker
 
@@ -37,6 +38,7 @@ class Dispatcher:
         self._address = address
         self._access = access
         self._readers = ThreadPoolExecutor(LARGE_BODY_READERS, "alt-bodies")
+        self._faults = FaultLog()
         # Raw X-Amz-Target values, filled as they are first used.
         self._targets: dict[bytes, tuple[Checker, Operation]] = {}
 
@@ -222,9 +224,10 @@ class Dispatcher:
         return self._render(request, response.error_body(error), status=error.status)
 
     def _render_fault(self, request: Request, error: BaseException) -> bytes:
-        """A bug of ours: logged with its traceback, answered as a 500, and the process goes on."""
-        target = request.headers.get(b"x-amz-target", b"").decode("latin-1")
-        _log.error("%s failed", target, exc_info=error)
+        """A fault of the disk, in one line; or a bug of ours, with its traceback. The process goes on."""
+        if not self._faults.say(error):
+            target = request.headers.get(b"x-amz-target", b"").decode("latin-1")
+            _log.error("%s failed", target, exc_info=error)
         return self._render_error(request, errors.internal_server_error())
 
 

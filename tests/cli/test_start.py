@@ -170,8 +170,10 @@ def test_one_damaged_table_takes_no_other_down(
     for _ in range(3):
         with pytest.raises(client.exceptions.InternalServerError):
             client.scan(TableName="Empty")
-    assert capfd.readouterr().err.splitlines()[0].endswith(
-        f"ERROR alt.storage.faults: cannot use table Empty ({path}): file is not a database"
+    assert (
+        capfd.readouterr()
+        .err.splitlines()[0]
+        .endswith(f"ERROR alt.storage.faults: cannot use table Empty ({path}): file is not a database")
     )
     assert capfd.readouterr().err == ""  # it is said once
     assert client.delete_table(TableName="Empty")["TableDescription"]["TableStatus"] == "DELETING"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alt.cli import output
 
 
 @pytest.fixture(params=["running", "stopped"])
@@ -131,3 +132,10 @@ def test_names_are_not_markup_and_bear_no_control_codes(
     shown = dict(alt("tables", "show", "odd", "--data-dir", tmp_path).rows)
     assert shown["Partition key"] == r'"[red]\u001b[31m\t (S)"'
     assert r"[red]\u001b[31m\t (S)" in on_terminal("tables", "show", "odd", "--data-dir", tmp_path).out
+
+
+def test_json_bears_no_control_codes_of_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    output.json({"key": "\x1b[31m\x9b31m\u202e"})
+    printed = capsys.readouterr().out
+    assert json.loads(printed) == {"key": "\x1b[31m\x9b31m\u202e"}
+    assert printed.replace("\n", "").isascii()
