@@ -9,8 +9,8 @@ from __future__ import annotations
 import sys
 from typing import NamedTuple
 
-# Two connections to SQLite: the file and its -wal twice, their -shm once.
-TABLE_DESCRIPTORS = 5
+# Two connections to SQLite: the file and its -wal twice, their -shm once; and the table's mark (durable_mark.py).
+TABLE_DESCRIPTORS = 6
 # The catalog, the journal, the accounting, the lock, the listener, the event loop, the log, and copies under way.
 SERVER_DESCRIPTORS = 48
 # Of the others, so much is for tables and the rest for connections.

@@ -81,7 +81,8 @@ def _origins(_context: click.Context, _option: click.Parameter, origins: tuple[s
     default="full",
     show_default=True,
     type=click.Choice(["full", "normal", "off"]),
-    help="full: an acknowledged write survives a power cut. normal, off: it survives the death of the process.",
+    help="full: an acknowledged write survives a power cut. normal: tables and transactions over several tables do, a "
+    "table's last other writes may not. off: a write survives the death of the process.",
 )
 @click.option(
     "--item-collection-limit",

@@ -19,6 +19,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from alt.storage.definition import TableDefinition
+from alt.storage.faults import DATA_FAULTS
 from alt.storage.table import Table
 
 if TYPE_CHECKING:
@@ -81,6 +82,9 @@ class ExpiryWork:
         try:
             while await self._step(definition):
                 pass
+        except DATA_FAULTS as fault:
+            _log.error("expired items of %s stay for now: %s", definition.name, fault)
+            await asyncio.sleep(RETRY_SECONDS)
         except Exception:
             _log.exception("a step of expiring items of %s failed", definition.name)
             await asyncio.sleep(RETRY_SECONDS)

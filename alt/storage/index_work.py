@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from alt.storage.definition import IndexDefinition, TableDefinition
+from alt.storage.faults import DATA_FAULTS
 from alt.storage.table import Table
 
 if TYPE_CHECKING:
@@ -70,6 +71,9 @@ class IndexWork:
                 return
             try:
                 await (self._build if index.status == "CREATING" else self._drop)(current, index)
+            except DATA_FAULTS as fault:
+                _log.error("the work on the indexes of %s waits: %s", definition.name, fault)
+                await asyncio.sleep(RETRY_SECONDS)
             except Exception:
                 _log.exception("a step of the work on the indexes of %s failed", definition.name)
                 await asyncio.sleep(RETRY_SECONDS)

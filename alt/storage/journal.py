@@ -88,7 +88,7 @@ class Journal:
         last = self._connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'entry'").get
         self._number: int = last or 0
         self._finished: list[int] = []
-        self._is_doubtful = False
+        self.is_doubtful = False  # whether it may hold what it failed to store
         self._requests: list[_Request] = []
         self._queue = threading.Lock()  # of the requests
         self._lock = threading.Lock()  # transactions on different tables commit on different threads
@@ -126,7 +126,7 @@ class Journal:
                     for entry in request.entries:
                         self._insert(entry)
             self._finished.clear()
-            self._is_doubtful = False
+            self.is_doubtful = False
         except Exception as error:
             fault = self._undone(error)
         for request in requests:
@@ -150,7 +150,7 @@ class Journal:
         try:
             self._overwrite()
         except apsw.Error as another:
-            self._is_doubtful = True
+            self.is_doubtful = True
             doubt = DoubtfulError(f"{fault}; then {another}")
             doubt.__cause__ = fault
             return doubt
@@ -159,9 +159,9 @@ class Journal:
     def settle(self) -> None:
         """Make certain that what failed is not stored. Raises apsw.Error where that still cannot be done."""
         with self._lock:
-            if self._is_doubtful:
+            if self.is_doubtful:
                 self._overwrite()
-                self._is_doubtful = False
+                self.is_doubtful = False
 
     def _overwrite(self) -> None:
         """Commit something else: SQLite writes it over the pages that the failed commit left in the write-ahead log."""

@@ -19,9 +19,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-import apsw
-
 from alt.storage.definition import TableDefinition
+from alt.storage.faults import DATA_FAULTS
 
 if TYPE_CHECKING:
     from alt.storage.store import Store
@@ -66,7 +65,7 @@ class LogTrim:
             if definition.streams or definition.recovery is not None:
                 try:
                     await self._trim(definition)
-                except apsw.Error as fault:  # a damaged file; its table's own requests say the same
+                except DATA_FAULTS as fault:  # a damaged file; its table's own requests say the same
                     _log.error("the change log of %s was not trimmed: %s", definition.name, fault)
                 except Exception:
                     _log.exception("the change log of %s was not trimmed", definition.name)

@@ -92,8 +92,8 @@ class Restores:
             await self._restore(definition, progress)
         except Exception:
             # A table that stays CREATING could be neither used nor deleted.
-            _log.exception("the restore of %s failed, and there is no such table", definition.name)
-            self._store.abandon(definition)
+            if self._store.abandon(definition):  # else somebody took it away meanwhile
+                _log.exception("the restore of %s failed, and there is no such table", definition.name)
             raise
         finally:
             self._tasks.pop(definition.id, None)

@@ -22,7 +22,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -56,6 +56,8 @@ CHECKSUMS_FILE = "checksums.json"  # of every other file, by its name
 LEFT = ("backup", "doomed_file")
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+GONE = ".gone"  # ends the name of one that is being removed
+LOCK = ".lock"  # ends the name of the file that is locked while a snapshot is saved
 REPLACED = ".replaced"  # ends the name of a snapshot that is giving way to another one
 CHUNK_BYTES = 4 * 1024 * 1024
 # What a server may still log in a table's old file after a load has looked at it, in changes and far more.
@@ -65,6 +67,10 @@ LOCK_ATTEMPTS = 10
 
 # Called with the bytes done so far and with how many there are.
 Progress = Callable[[int, int], None]
+
+
+class _Unfinished(Exception):
+    """A snapshot is not to come about."""
 
 
 class SnapshotError(Exception):
@@ -127,7 +133,7 @@ class Snapshots:
 
     def _remove(self, folder: Path, name: str) -> None:
         """First under a name that nobody sees: it goes as a whole, though its files go one by one."""
-        gone = self._folder / f".{name}.gone"
+        gone = self._folder / f".{name}{GONE}"
         shutil.rmtree(gone, ignore_errors=True)
         folder.rename(gone)
         shutil.rmtree(gone)
@@ -143,7 +149,12 @@ class Snapshots:
             self._remove(replaced, name)
 
     def _put_back(self) -> None:
-        """What a crash in the midst of `_take_place` left: one snapshot of the name."""
+        """What a crash left: of a replacement, one snapshot of the name; of a save or a removal, nothing."""
+        for gone in self._folder.glob(f".*{GONE}"):
+            shutil.rmtree(gone, ignore_errors=True)
+        for lock in self._folder.glob(f".*{PART}{LOCK}"):
+            with suppress(SnapshotError, _Unfinished), self._writing(lock.with_name(lock.name[: -len(LOCK)])):
+                raise _Unfinished
         for replaced in self._folder.glob(f".*{REPLACED}"):
             name = replaced.name[1 : -len(REPLACED)]
             if (self._folder / name).exists():
@@ -163,18 +174,34 @@ class Snapshots:
         if (self._folder / name).exists() and not replace:
             raise SnapshotError(f"snapshot {name} exists: --replace replaces it, or choose another name")
         part = self._folder / f".{name}{PART}"
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-        try:
+        with self._writing(part):
             with self._moment() as moment:
                 self._copy(moment, part, progress)
             self._complete(part, moment)
             snapshot = self._summarize(part, name, now, moment)
             self._take_place(part, name)
-        except BaseException:
-            shutil.rmtree(part, ignore_errors=True)
-            raise
         return snapshot
+
+    @contextmanager
+    def _writing(self, part: Path) -> Iterator[None]:
+        """Have a new folder for a snapshot, which goes if that does not come about. Who is killed leaves it unlocked."""
+        self._folder.mkdir(exist_ok=True)
+        with closing(apsw.Connection(f"{part}{LOCK}")) as lock:
+            try:
+                lock.execute("BEGIN EXCLUSIVE")
+            except apsw.BusyError:
+                raise SnapshotError(
+                    f"{part.name[1 : -len(PART)]} is being saved by another process"
+                ) from None
+            shutil.rmtree(part, ignore_errors=True)
+            part.mkdir()
+            try:
+                yield
+            except BaseException:
+                shutil.rmtree(part, ignore_errors=True)
+                raise
+            finally:
+                Path(f"{part}{LOCK}").unlink(missing_ok=True)
 
     @contextmanager
     def _moment(self) -> Iterator[_Moment]:

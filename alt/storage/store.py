@@ -221,14 +221,16 @@ class Store:
         self._on_step("restored")
         self.start_index_work(definition)
 
-    def abandon(self, definition: TableDefinition) -> None:
-        """Remove a table whose restore failed."""
+    def abandon(self, definition: TableDefinition) -> bool:
+        """Remove a table whose restore failed; False if it is gone already."""
         self._refresh()
         current = self._catalog.tables.get(definition.name)
         if current is not None and current.id == definition.id and current.restore is not None:
             path = self._table_path(current)
             self._catalog.remove(current)
             self._delete_removed(path)
+            return True
+        return False
 
     # Tables
 

@@ -167,6 +167,7 @@ class Transactions:
         """Write group after group until none waits."""
         try:
             while queue:
+                await self._settle_journal()
                 held = await self._hold(tables)
                 try:
                     await self._write_group(held, queue)
@@ -182,6 +183,11 @@ class Transactions:
                 )
         finally:
             del self._queues[tables]
+
+    async def _settle_journal(self) -> None:
+        """Nothing is decided while the journal may hold what it failed to store. Raises apsw.Error."""
+        if self._journal is not None and self._journal.is_doubtful:
+            await asyncio.get_running_loop().run_in_executor(self._executor, self._journal.settle)
 
     async def _hold(self, tables: Iterable[Table]) -> list[Table]:
         """Hold all the files, in an order all transactions share: none waits for another in a circle."""
@@ -267,14 +273,18 @@ class Transactions:
                 self._journal.record(entries)
             outcome.is_decided = True
             self._on_step("journaled")
-            for table in held:
-                table.commit()
-                committed.append(table)
-                self._on_step(f"committed {len(committed)}")
         except Exception as fault:
             outcome.fault = fault
             if isinstance(fault, DoubtfulError):
                 outcome.is_decided = None
+        # One file's fault is not the others'.
+        for table in held if outcome.is_decided else ():
+            try:
+                table.commit()
+                committed.append(table)
+                self._on_step(f"committed {len(committed)}")
+            except Exception as fault:
+                outcome.fault = fault
         outcome.lacking = [table for table in held if table not in committed]
         return outcome
 

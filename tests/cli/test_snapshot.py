@@ -13,7 +13,7 @@ import apsw
 import pytest
 from botocore.exceptions import ClientError
 
-from alt.storage.snapshots import LEFT, RESTORED
+from alt.storage.snapshots import LEFT
 from alt.storage.store import Store
 
 SEED = [{"Artist": {"S": "A"}, "Song": {"S": song}, "Year": {"N": "1999"}} for song in ("one", "two")]
@@ -225,6 +225,24 @@ def test_a_replacement_cut_off_leaves_one_of_the_two(
     assert [path.name for path in folder.iterdir()] == ["seed"]
 
 
+def test_what_a_killed_command_left_goes(alt: Any, with_tables: Any, tmp_path: Path) -> None:  # noqa: ARG001
+    """But not what another process is saving just now."""
+    _saved(alt, tmp_path, "seed")
+    folder = tmp_path / "snapshots"
+    for left in (".old.part", ".older.gone", ".now.part"):
+        (folder / left).mkdir()
+        (folder / left / "Music.db").touch()
+    (folder / ".old.part.lock").touch()
+    with closing(apsw.Connection(str(folder / ".now.part.lock"))) as saving:
+        saving.execute("BEGIN EXCLUSIVE")
+        assert len(alt("snapshot", "ls", "--data-dir", tmp_path).rows) == 1
+        assert {path.name for path in folder.iterdir()} == {"seed", ".now.part", ".now.part.lock"}
+        refused = alt("snapshot", "save", "now", "--data-dir", tmp_path)
+        assert refused.err == "Error: now is being saved by another process\n"
+    _saved(alt, tmp_path, "now")
+    assert {path.name for path in folder.iterdir()} == {"seed", "now"}
+
+
 @pytest.mark.parametrize("name", ["..", "a/b", ".hidden", "", "x" * 101])
 def test_names_that_are_none(alt: Any, with_tables: Any, tmp_path: Path, name: str) -> None:  # noqa: ARG001
     for command in ("save", "load", "rm"):
@@ -297,4 +315,4 @@ def test_every_table_of_the_catalog_is_thought_of(tmp_path: Path) -> None:
     asyncio.run(Store(tmp_path).close())
     with closing(apsw.Connection(str(tmp_path / "catalog.db"))) as catalog:
         tables = {name for (name,) in catalog.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-    assert tables == {*RESTORED, *LEFT}
+    assert tables == {"dynamo_table", *LEFT}
