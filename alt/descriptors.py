@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 # Two connections to SQLite: the file and its -wal twice, their -shm once; and the table's mark (durable_mark.py).
 TABLE_DESCRIPTORS = 6
-# The catalog, the journal, the accounting, the lock, the listener, the event loop, the log, and copies under way.
-SERVER_DESCRIPTORS = 48
+# Catalog, journal, accounting, lock, listener, event loop, log, and long reads and copies under way.
+SERVER_DESCRIPTORS = 64
 # Of the others, so much is for tables and the rest for connections.
 TABLES_SHARE = 0.75
 # An open table takes some 0.4 MB of memory, and its caches up to 32 MB more.

@@ -177,7 +177,7 @@ def _contains(operands: tuple[Any, ...], item: Item) -> bool:
         return False
     ((kind, content),) = whole.items()
     if kind == "L":
-        return any(equal(element, sought) for element in content)
+        return sought in content  # equality as `equal` has it, in one call however long the list is
     if kind == "B":
         return "B" in sought and a2b_base64(sought["B"]) in a2b_base64(content)
     part = sought.get(kind[0])

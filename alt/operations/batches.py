@@ -7,6 +7,7 @@ runs cannot fail on one item alone.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Generator
 from typing import Any, NamedTuple
 
 import ujson
@@ -25,6 +26,7 @@ from alt.operations.parameters import check_expressions
 from alt.operations.reply import body, dumps, members, optional
 from alt.storage.definition import TableDefinition
 from alt.storage.indexes import Stored
+from alt.storage.long_reads import DECODED_FACTOR, STEP_BYTES, over_turns
 from alt.storage.open_tables import NoRoomError
 from alt.storage.rows import RowKey
 from alt.storage.table import UNCHANGED, Table
@@ -51,7 +53,7 @@ class _TableReads(NamedTuple):
     request: Request
 
 
-def batch_get_item(engine: Engine, request: Request, caller: Caller) -> bytes:
+def batch_get_item(engine: Engine, request: Request, caller: Caller) -> bytes | asyncio.Future[bytes]:
     wanted: dict[str, Request] = request["RequestItems"]
     _refuse_mixing_across(wanted)
     projections = {}
@@ -65,6 +67,13 @@ def batch_get_item(engine: Engine, request: Request, caller: Caller) -> bytes:
         tables = [_table_reads(engine, name, reads, projections[name]) for name, reads in wanted.items()]
     except NoRoomError:
         raise NoRoomError(len(wanted)) from None
+    return over_turns(_read_all(engine, request, caller, tables), [plan.table for plan in tables])
+
+
+def _read_all(
+    engine: Engine, request: Request, caller: Caller, tables: list[_TableReads]
+) -> Generator[None, None, bytes]:
+    """The answer, in steps; of each item the service promises its own state only."""
     left = MAX_RESPONSE_BYTES
     responses, unprocessed, consumed = [], {}, []
     refusal: ApiError | None = None
@@ -76,7 +85,7 @@ def batch_get_item(engine: Engine, request: Request, caller: Caller) -> bytes:
             unprocessed[plan.name] = plan.request
             responses.append(b"%b:[]" % dumps(plan.name).encode())
             continue
-        items, units, left, missed = _read(plan, left)
+        items, units, left, missed = yield from _read(plan, left)
         used = Consumption(units)
         engine.meter.read(caller, plan.table, used)
         responses.append(b"%b:[%b]" % (dumps(plan.name).encode(), b",".join(items)))
@@ -113,20 +122,25 @@ def _refuse_duplicates(rows: list[RowKey]) -> None:
         raise validation("Provided list of item keys contains duplicates")
 
 
-def _read(reads: _TableReads, left: int) -> tuple[list[bytes], float, int, list[Item]]:
-    """The items' JSON, the units consumed, the bytes still allowed, and the keys beyond them."""
+# The items' JSON, the units consumed, the bytes still allowed, and the keys beyond them.
+_Found = tuple[list[bytes], float, int, list[Item]]
+
+
+def _read(reads: _TableReads, left: int) -> Generator[None, None, _Found]:
     if reads.projection is None:
         joined = reads.table.get_joined(reads.rows, READ_UNIT_BYTES)
-        if joined.size <= left:
+        if joined is not None and joined.size <= left:
             blocks = joined.blocks + len(reads.rows) - joined.found  # what is absent costs one, too
             units = float(blocks) if reads.consistent else blocks / 2
             return [joined.items] if joined.found else [], units, left - joined.size, []
-    return _read_one_by_one(reads, left)
+    return (yield from _read_one_by_one(reads, left))
 
 
-def _read_one_by_one(reads: _TableReads, left: int) -> tuple[list[bytes], float, int, list[Item]]:
+def _read_one_by_one(reads: _TableReads, left: int) -> Generator[None, None, _Found]:
     found: list[bytes] = []
     units = 0.0
+    factor = 1 if reads.projection is None else DECODED_FACTOR
+    step = 0
     for position, row in enumerate(reads.rows):
         if left <= 0:
             return found, units, left, reads.keys[position:]
@@ -135,6 +149,10 @@ def _read_one_by_one(reads: _TableReads, left: int) -> tuple[list[bytes], float,
             return found, units, 0, reads.keys[position:]
         units += read_units(size, reads.consistent)
         left -= size
+        step += size * factor
+        if step >= STEP_BYTES:
+            step = 0
+            yield
         if item is not None:
             found.append(
                 item if reads.projection is None else body(reads.projection.apply(ujson.loads(item)))

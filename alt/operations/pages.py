@@ -1,24 +1,42 @@
 """A page of a Query or Scan: rows of a range, filtered inside SQLite wherever that is exact.
 
 What no expression touches is never decoded: the reply is spliced from stored text.
+
+Most pages are read at once, where the request stands. One that may take long, as is told
+from its rows and from what is asked of each of them, is read in steps (alt/storage/long_reads.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any, NamedTuple
 
 import ujson
 
 from alt.capacity import Consumption, consumed_capacity, read_units
 from alt.expressions import Condition, Projection, sql
+from alt.expressions.nodes import walk
 from alt.operations.reply import dumps
 from alt.operations.source import Source
-from alt.storage.page_reads import SHORT_PAGE_ROWS, Extent, Filter, Rows, Selection
+from alt.storage.page_reads import SHORT_PAGE_ROWS, Extent, Filter, PageReads, Rows, Selection
 from alt.storage.table import Table
 from alt.values.types import Item
 
 Request = dict[str, Any]
+
+# What parts of a page take at most, in microseconds, as measured (alt/storage/DESIGN.md).
+ROW_COST = 1.0  # to find a row and join it
+FETCH_COST = 15.0  # to find its item in the table
+DECODE_COST = 20.0  # to read its item in Python, to test it or cut it, and to write it again
+DECODE_BYTE_COST = 0.05
+NODE_COST = 0.5  # of a test in Python, for each node of its tree
+NODE_BYTE_COST = 0.01
+SQL_CHARACTER_COST = 0.01  # of a filter, and for each of its values:
+SQL_VALUE_COST = 0.1
+FILTERED_BYTES = 1_000  # so many bytes cost a filter as much as another row
+
+# A page that may take longer is read in steps of about this length.
+STEP_COST = 20_000.0
 
 
 class Page(NamedTuple):
@@ -29,59 +47,110 @@ class Page(NamedTuple):
     is_short: bool
 
 
-def page(
-    table: Table,
-    source: Source,
-    request: Request,
-    rows: Rows,
-    condition: Condition | None,
-    projection: Projection | None,
-    *,
-    fetch: bool,
-    may_be_short: bool,
-) -> Page:
-    """The page that begins `rows`. `fetch`: see must_fetch.
+class Wanted(NamedTuple):
+    """The page that begins `rows`. `fetch`: see must_fetch."""
+
+    table: Table
+    source: Source
+    request: Request
+    rows: Rows
+    condition: Condition | None
+    projection: Projection | None
+    fetch: bool
+
+    @property
+    def limit(self) -> int | None:
+        return self.request.get("Limit")
+
+    @property
+    def is_count(self) -> bool:
+        return self.request.get("Select") == "COUNT"
+
+
+class _Found(NamedTuple):
+    """Of a page's rows those that pass, as JSON, or None where only their number is asked for.
+
+    `units`: capacity that was consumed by fetching them from the table.
+    """
+
+    passed: int
+    items: bytes | None
+    units: float
+
+
+def page(wanted: Wanted, *, may_be_short: bool) -> Page | None:
+    """None for a page that may take long: `page_in_steps` reads it.
 
     `may_be_short`: one without a limit is expected to have few and small rows.
     """
-    pages = table.pages
-    limit = request.get("Limit")
-    is_count = request.get("Select") == "COUNT"
+    limit, projection = wanted.limit, wanted.projection
     short: tuple[Extent, bytes] | None = None
-    if condition is None and not fetch and not is_count:
+    if wanted.condition is None and not wanted.fetch and not wanted.is_count:
         may_be_short = may_be_short if limit is None else limit <= SHORT_PAGE_ROWS
-        short = pages.short_page(rows, limit) if may_be_short else None
-    items: bytes | None
-    if short is not None:
-        extent, items = short
-        count = extent.rows
-        if projection is not None:
-            items = _projected(ujson.loads(b"[%b]" % items), projection)
-        last_text = pages.item_at(rows, count - 1) if extent.more else None
-    else:
-
-        def read() -> tuple[Extent, int, bytes | None, str | None]:
-            extent = pages.extent(rows, limit)
-            count, items = _passed(
-                table, Selection(rows, extent.rows, fetch), is_count, condition, projection
-            )
-            return extent, count, items, pages.item_at(rows, extent.rows - 1) if extent.more else None
-
+        short = wanted.table.pages.short_page(wanted.rows, limit) if may_be_short else None
+    if short is None:
         # Of one state: the last key must be that of the last row that was read.
-        extent, count, items, last_text = table.snapshot(read)
+        return wanted.table.snapshot(lambda: _page_at_once(wanted, may_be_short))
+    extent, items = short
+    if projection is not None:
+        if _cost(wanted, _Work(None, None), extent) > STEP_COST:
+            return None
+        items = _projected(ujson.loads(b"[%b]" % items), projection)
+    last = wanted.table.pages.item_at(wanted.rows, extent.rows - 1) if extent.more else None
+    reply, used = _reply(wanted, extent, _Found(extent.rows, items, 0), last)
+    return Page(reply, used, extent.rows < SHORT_PAGE_ROWS)
+
+
+def _page_at_once(wanted: Wanted, was_short: bool) -> Page | None:
+    pages = wanted.table.pages
+    extent = pages.extent(wanted.rows, wanted.limit, most=int(STEP_COST / ROW_COST))
+    if extent is None:
+        return None
+    work = _compiled(wanted)
+    if _cost(wanted, work, extent) > STEP_COST:
+        return None
+    found = _passed(pages, wanted, work, Selection(wanted.rows, extent.rows, wanted.fetch))
+    last = pages.item_at(wanted.rows, extent.rows - 1) if extent.more else None
+    reply, used = _reply(wanted, extent, found, last)
+    return Page(reply, used, extent.rows < SHORT_PAGE_ROWS and not was_short)
+
+
+def page_in_steps(wanted: Wanted, pages: PageReads) -> Generator[None, None, Page]:
+    """The same, from `pages` that are of one state from the first step to the last."""
+    extent = pages.extent(wanted.rows, wanted.limit)
+    assert extent is not None
+    yield
+    work = _compiled(wanted)
+    steps = int(_cost(wanted, work, extent) / STEP_COST) + 1
+    length = -(-extent.rows // steps)
+    count, units, items = 0, 0.0, []
+    for skipped in range(0, extent.rows, length or 1):
+        rows = min(length, extent.rows - skipped)
+        found = _passed(pages, wanted, work, Selection(wanted.rows, rows, wanted.fetch, skipped))
+        count += found.passed
+        units += found.units
+        if found.items:
+            items.append(found.items)
+        yield
+    joined = None if wanted.is_count else b",".join(items)
+    last = pages.item_at(wanted.rows, extent.rows - 1) if extent.more else None
+    reply, used = _reply(wanted, extent, _Found(count, joined, units), last)
+    return Page(reply, used, is_short=False)
+
+
+def _reply(wanted: Wanted, extent: Extent, found: _Found, last_text: str | None) -> tuple[bytes, Consumption]:
+    request, source = wanted.request, wanted.source
     used = _consumption(source, request, extent)
-    if fetch:
-        sizes = pages.fetched_sizes(Selection(rows, extent.rows, fetch))
-        used.table = sum(read_units(size, request.get("ConsistentRead") is True) for size in sizes)
-    reply = b'"Count":%d,"ScannedCount":%d' % (count, extent.rows)
+    if wanted.fetch:
+        used.table = found.units
+    reply = b'"Count":%d,"ScannedCount":%d' % (found.passed, extent.rows)
     if last_text is not None:
         reply += b',"LastEvaluatedKey":%b' % dumps(source.last_key(ujson.loads(last_text))).encode()
-    if (wanted := request.get("ReturnConsumedCapacity")) is not None and (
-        capacity := consumed_capacity(wanted, request["TableName"], used)
+    if (shown := request.get("ReturnConsumedCapacity")) is not None and (
+        capacity := consumed_capacity(shown, request["TableName"], used)
     ):
         reply += b',"ConsumedCapacity":%b' % dumps(capacity).encode()
-    reply = b"{%b}" % reply if items is None else b'{"Items":[%b],%b}' % (items, reply)
-    return Page(reply, used, extent.rows < SHORT_PAGE_ROWS and (short is not None or not may_be_short))
+    return (b"{%b}" % reply if found.items is None else b'{"Items":[%b],%b}' % (found.items, reply)), used
 
 
 def _consumption(source: Source, request: Request, extent: Extent) -> Consumption:
@@ -94,41 +163,58 @@ def _consumption(source: Source, request: Request, extent: Extent) -> Consumptio
     return used
 
 
+class _Work(NamedTuple):
+    """A condition as SQL, or else as a test of decoded items; neither where there is none."""
+
+    only: Filter | None
+    test: Callable[[Item], bool] | None
+
+
+def _compiled(wanted: Wanted) -> _Work:
+    """To be called on the state that is read: whether that may hold a NUL is known from then on."""
+    condition = wanted.condition
+    if condition is None:
+        return _Work(None, None)
+    compiled = sql.compile_condition(condition, not wanted.table.may_hold_nul)
+    return _Work(None, condition.matches) if compiled is None else _Work(Filter(*compiled), None)
+
+
+def _cost(wanted: Wanted, work: _Work, extent: Extent) -> float:
+    """How long a page may take, in microseconds."""
+    cost = ROW_COST * extent.rows
+    if wanted.fetch:
+        cost += FETCH_COST * extent.rows
+    if work.only is not None:
+        terms = SQL_CHARACTER_COST * len(work.only.sql) + SQL_VALUE_COST * len(work.only.values)
+        cost += terms * (extent.rows + extent.size / FILTERED_BYTES)
+    decoding = DECODE_COST * extent.rows + DECODE_BYTE_COST * extent.size
+    if work.test is not None and wanted.condition is not None:
+        nodes = sum(1 for _ in walk(wanted.condition.node))
+        cost += decoding + nodes * (NODE_COST * extent.rows + NODE_BYTE_COST * extent.size)
+    elif wanted.projection is not None:
+        cost += decoding
+    return cost
+
+
 def _projected(items: list[Item], projection: Projection) -> bytes:
     return ",".join([dumps(projection.apply(item)) for item in items]).encode()
 
 
-def _passed(
-    table: Table,
-    selection: Selection,
-    is_count: bool,
-    condition: Condition | None,
-    projection: Projection | None,
-) -> tuple[int, bytes | None]:
-    """Of a page's rows those that pass: how many, and unless only that is asked, their JSON."""
-    pages = table.pages
-    only, test = _compiled(condition, nul_free=not table.may_hold_nul)
-    if is_count:
+def _passed(pages: PageReads, wanted: Wanted, work: _Work, selection: Selection) -> _Found:
+    units = 0.0
+    if wanted.fetch:
+        is_consistent = wanted.request.get("ConsistentRead") is True
+        units = sum([read_units(size, is_consistent) for size in pages.fetched_sizes(selection)])
+    only, test = work
+    if wanted.is_count:
         if test is not None:
-            return sum(test(ujson.loads(text)) for text in pages.items(selection, None)), None
-        return (selection.length if only is None else pages.count(selection, only)), None
-    if test is None and projection is None:
-        return pages.joined(selection, only)
+            return _Found(sum(test(ujson.loads(text)) for text in pages.items(selection, None)), None, units)
+        return _Found(selection.length if only is None else pages.count(selection, only), None, units)
+    if test is None and wanted.projection is None:
+        return _Found(*pages.joined(selection, only), units)
     found = [ujson.loads(text) for text in pages.items(selection, only)]
     if test is not None:
         found = [item for item in found if test(item)]
-    if projection is not None:
-        return len(found), _projected(found, projection)
-    return len(found), ",".join(map(dumps, found)).encode()
-
-
-def _compiled(
-    condition: Condition | None, *, nul_free: bool
-) -> tuple[Filter | None, Callable[[Item], bool] | None]:
-    """The condition as SQL, or else as a test of decoded items."""
-    if condition is None:
-        return None, None
-    compiled = sql.compile_condition(condition, nul_free)
-    if compiled is None:
-        return None, condition.matches
-    return Filter(*compiled), None
+    if wanted.projection is not None:
+        return _Found(len(found), _projected(found, wanted.projection), units)
+    return _Found(len(found), ",".join(map(dumps, found)).encode(), units)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
 from typing import Any, NamedTuple
 
 from alt.errors import ApiError, validation
@@ -9,7 +11,7 @@ from alt.expressions import Condition, Placeholders, Projection, legacy
 from alt.operations.caller import Caller
 from alt.operations.engine import Engine
 from alt.operations.keys import check_paths
-from alt.operations.pages import page
+from alt.operations.pages import Page, Wanted, page, page_in_steps
 from alt.operations.parameters import check_expressions
 from alt.operations.plans import Plan, shape_of
 from alt.operations.source import Source, check_filter, must_fetch, read_source
@@ -30,7 +32,7 @@ _INVALID_IN_QUERY = (
 )
 
 
-def query(engine: Engine, request: Request, caller: Caller) -> bytes:
+def query(engine: Engine, request: Request, caller: Caller) -> bytes | asyncio.Future[bytes]:
     shape = shape_of(request)
     plan = engine.plans.get(shape)
     read = None if plan is None else _read_again(engine, plan, request)
@@ -40,16 +42,11 @@ def query(engine: Engine, request: Request, caller: Caller) -> bytes:
             engine.plans.put(shape, read.plan)
     table, plan, rows, condition = read
     engine.meter.admit_read(caller, table, plan.source.index)
-    found = page(
-        table,
-        plan.source,
-        request,
-        rows,
-        condition,
-        plan.projection,
-        fetch=plan.fetch,
-        may_be_short=plan.is_short,
-    )
+    wanted = Wanted(table, plan.source, request, rows, condition, plan.projection, plan.fetch)
+    found = page(wanted, may_be_short=plan.is_short)
+    if found is None:
+        plan.is_short = False
+        return _in_steps(engine, caller, wanted)
     plan.is_short = found.is_short
     engine.meter.read(caller, table, found.used)
     return found.reply
@@ -128,7 +125,7 @@ def _read(engine: Engine, request: Request) -> _Read:
     return _Read(table, plan, rows, condition)
 
 
-def scan(engine: Engine, request: Request, caller: Caller) -> bytes:
+def scan(engine: Engine, request: Request, caller: Caller) -> bytes | asyncio.Future[bytes]:
     check_expressions(
         request,
         ("ProjectionExpression", "FilterExpression"),
@@ -158,9 +155,22 @@ def scan(engine: Engine, request: Request, caller: Caller) -> bytes:
     check_paths(table.definition, request, condition, projection)
     fetch = must_fetch(source, request, () if projection is None else projection.attribute_names)
     engine.meter.admit_read(caller, table, source.index)
-    found = page(table, source, request, rows, condition, projection, fetch=fetch, may_be_short=False)
+    wanted = Wanted(table, source, request, rows, condition, projection, fetch)
+    found = page(wanted, may_be_short=False)
+    if found is None:
+        return _in_steps(engine, caller, wanted)
     engine.meter.read(caller, table, found.used)
     return found.reply
+
+
+def _in_steps(engine: Engine, caller: Caller, wanted: Wanted) -> asyncio.Future[bytes]:
+    async def reply(reading: asyncio.Future[Page]) -> bytes:
+        found = await reading
+        engine.meter.read(caller, wanted.table, found.used)
+        return found.reply
+
+    reading = engine.store.long_reads.run(wanted.table, partial(page_in_steps, wanted))
+    return asyncio.ensure_future(reply(reading))
 
 
 def _start_key(request: Request, *, older: bool) -> Item | None:

@@ -44,6 +44,7 @@ from alt.operations.reply import EMPTY, body, dumps, members, optional
 from alt.operations.write_isolation import refuse_reads
 from alt.storage.indexes import Stored
 from alt.storage.journal import Token
+from alt.storage.long_reads import DECODED_FACTOR, STEP_BYTES
 from alt.storage.rows import RowKey
 from alt.storage.table import TOKEN_SECONDS, UNCHANGED, Table, Written
 from alt.values.attribute import normalize_item
@@ -97,7 +98,7 @@ def read_actions(request: Request) -> list[_Action]:
     """The actions of a TransactWriteItems, prepared; their items and keys become canonical."""
     actions = list(map(_prepare, request["TransactItems"]))
     if sum([action.size for action in actions]) > MAX_TRANSACTION_BYTES:
-        raise validation("Aggregate size of all items in the transaction exceeds the limit of 4 MB")
+        raise _too_large()
     return actions
 
 
@@ -147,29 +148,54 @@ def transact_get_items(engine: Engine, request: Request, caller: Caller) -> byte
     tables = list(dict.fromkeys([action.table for action in actions]))
     _step(actions, lambda action: engine.meter.admit_read(caller, action.table))
 
-    def work() -> bytes:
-        responses, used = _read(actions, projections)
+    async def reply(reading: asyncio.Future[tuple[list[bytes | None], _Consumptions]]) -> bytes:
+        items, used = await reading
         used.count(engine.meter.read, caller)
+        responses = await _responses(items, projections)
         return members(
             Responses=b"[%b]" % b",".join(responses), ConsumedCapacity=used.shown(request, actions, READ)
         )
 
-    return engine.store.transactions.read(tables, work)
+    reading = engine.store.transactions.read(tables, lambda: _read(actions))
+    return asyncio.ensure_future(reply(reading))
 
 
-def _read(
-    actions: Sequence[_Action], projections: Sequence[Projection | None]
-) -> tuple[list[bytes], _Consumptions]:
-    responses = []
+def _read(actions: Sequence[_Action]) -> tuple[list[bytes | None], _Consumptions]:
+    items: list[bytes | None] = []
     used = _Consumptions()
-    for action, projection in zip(actions, projections, strict=True):
+    total = 0
+    for action in actions:
         assert action.row is not None
         size, item = action.table.get_sized(action.row) or (0, None)
+        total += size
+        if total > MAX_TRANSACTION_BYTES:
+            raise _too_large()
         used.add(action, Consumption(read_units(size, consistent=True)))
-        if item is not None and projection is not None:
-            item = body(projection.apply(ujson.loads(item)))
-        responses.append(EMPTY if item is None else b'{"Item":%b}' % item)
-    return responses, used
+        items.append(item)
+    return items, used
+
+
+async def _responses(items: Sequence[bytes | None], projections: Sequence[Projection | None]) -> list[bytes]:
+    """What is asked for of each item; large ones are cut in several turns of the event loop."""
+    responses = []
+    step = 0
+    for item, projection in zip(items, projections, strict=True):
+        if item is None:
+            responses.append(EMPTY)
+            continue
+        shown = item
+        if projection is not None:
+            step += len(item) * DECODED_FACTOR
+            if step >= STEP_BYTES:
+                step = 0
+                await asyncio.sleep(0)
+            shown = body(projection.apply(ujson.loads(item)))
+        responses.append(b'{"Item":%b}' % shown)
+    return responses
+
+
+def _too_large() -> ApiError:
+    return validation("Aggregate size of all items in the transaction exceeds the limit of 4 MB")
 
 
 def _replayed(engine: Engine, request: Request, caller: Caller, actions: Sequence[_Action]) -> bytes:

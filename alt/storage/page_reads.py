@@ -40,11 +40,15 @@ Rows = PartitionRange | SlotRange
 
 
 class Selection(NamedTuple):
-    """The first `length` rows of a range. `fetch` reads the items of a local index's rows from the table."""
+    """The first `length` rows of a range after `skipped` ones.
+
+    `fetch` reads the items of a local index's rows from the table.
+    """
 
     rows: Rows
     length: int
     fetch: bool = False
+    skipped: int = 0
 
 
 class PageReads:
@@ -53,8 +57,10 @@ class PageReads:
     def __init__(self, read: Reading) -> None:
         self._read = read
 
-    def extent(self, rows: Rows, limit: int | None) -> Extent:
+    def extent(self, rows: Rows, limit: int | None, most: int | None = None) -> Extent | None:
         """The page that begins the range: up to `limit` rows, ending with the row that fills 1 MB.
+
+        None once it is known to have more than `most` rows.
 
         SQLite sums sizes far faster than it hands them out, so they are summed in steps
         that come up to the end of the page, and counted one by one only around it.
@@ -74,6 +80,8 @@ class PageReads:
             size += added
             if found < step or count == limit:
                 return Extent(count, size, count == limit)
+            if most is not None and count > most:
+                return None
             expected = (MAX_PAGE_BYTES - size) * count // size
             step = max(16, min(PROBE_ROWS, expected * 9 // 10))
         around: list[Any] = self._read.execute(sizes, (*rows.values, step, count)).fetchall()
@@ -151,6 +159,9 @@ def _items_sql(
     columns = f"{wanted}, item" if selection.fetch and only is not None else wanted
     sql = f"SELECT {columns} FROM {rows.clause} LIMIT ?"
     values: tuple[Any, ...] = (*rows.values, selection.length)
+    if selection.skipped:
+        sql += " OFFSET ?"
+        values += (selection.skipped,)
     if only is not None:
         sql = f"SELECT {wanted} FROM ({sql}) WHERE {only.sql}"
         values += (*only.values,)

@@ -32,6 +32,7 @@ from alt.storage.expiry_work import ExpiryWork
 from alt.storage.index_work import IndexWork
 from alt.storage.journal import Journal, Token
 from alt.storage.log_trim import LogTrim
+from alt.storage.long_reads import LongReads
 from alt.storage.open_tables import NoRoomError, OpenTables
 from alt.storage.recovery import Past, past_contents
 from alt.storage.restores import Origin, OriginLostError, Restores
@@ -93,6 +94,7 @@ class Store:
             self._catalog, None if directory is None else directory / BACKUPS_FOLDER, self._copier, on_step
         )
         self.restores = Restores(self)
+        self.long_reads = LongReads()
         self.usage = Usage(None) if directory is None else open_usage(directory / USAGE_FILE)
         self.transactions = Transactions(
             None if directory is None else _journal(directory / JOURNAL_FILE),
@@ -350,6 +352,7 @@ class Store:
     async def close(self) -> None:
         """Finish every write and every backup, and close every file."""
         await self.transactions.drain()
+        await self.long_reads.stop()
         await self.restores.stop()
         await self.backups.finish()
         await self._index_work.stop()

@@ -49,6 +49,9 @@ TOKEN_SECONDS = 600.0
 # Bounds a step of work on an index, beside its number of rows: about 5 ms.
 STEP_BYTES = 256 * 1024
 
+# A hundred items of less are joined at once.
+MAX_JOINED_ITEM_BYTES = 16 * 1024
+
 ESCAPED_NUL = "\\u0000"  # as JSON text has it
 
 PUT = "INSERT OR REPLACE INTO item (slot, pk, sk, size, item, checksum) VALUES (?, ?, ?, ?, ?, ?)"
@@ -223,16 +226,19 @@ class Table:
             raise DamagedItemError(self._name)
         return size, item
 
-    def get_joined(self, keys: Sequence[RowKey], block: int) -> Joined:
-        """The committed items of these keys, all at once.
+    def get_joined(self, keys: Sequence[RowKey], block: int) -> Joined | None:
+        """The committed items of these keys, all at once; None if there are large ones among them.
 
         One statement: most of what a point read costs is the call of SQLite.
         """
-        found, size, blocks, items = self._read.execute(
-            f"SELECT count(*), sum(item.size), sum((item.size + {block - 1}) / {block}), "
-            f"CAST(group_concat(item.item, ',') AS BLOB) FROM {_rows_of(len(keys))}",
+        found, size, largest, blocks, items = self._read.execute(
+            f"SELECT count(*), sum(item.size), max(item.size), sum((item.size + {block - 1}) / {block}), "
+            f"CAST(group_concat(CASE WHEN item.size < {MAX_JOINED_ITEM_BYTES} THEN item.item END, ',') AS BLOB) "
+            f"FROM {_rows_of(len(keys))}",
             [column for key in keys for column in key],
         ).get
+        if found and largest >= MAX_JOINED_ITEM_BYTES:
+            return None
         return Joined(found, size or 0, blocks or 0, items or b"")
 
     def statistics(self) -> tuple[int, int]:
