@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from alt.http.access import Access
 from alt.http.dispatch import Dispatcher
 from alt.http.protocol import Request
 from alt.operations.engine import Engine
@@ -33,7 +34,7 @@ class Front:
         self.store = Store(None)
         # Time stands still, so no capacity comes back.
         engine = Engine(self.store, lambda: NOON, lambda: "id", elapsed=lambda: 0.0, enforce_throughput=True)
-        self._dispatcher = Dispatcher(engine, "127.0.0.1:8000")
+        self._dispatcher = Dispatcher(engine, "127.0.0.1:8000", Access("127.0.0.1"))
         self(
             "CreateTable",
             {
