@@ -124,7 +124,7 @@ def test_the_last_answers_before_a_stop_say_so(start_server: Any, tmp_path: Path
 
 LARGE_BODIES = {
     "numbers": {"TableName": "limits", "Item": {"pk": {"L": [1] * 4_000_000}}},
-    "names": {"TableName": "limits", "Item": {f"{number}": [] for number in range(1_000_000)}},
+    "values": {"TableName": "limits", "Item": {"pk": {"L": [{"N": "1"}] * 1_200_000}}},
 }
 
 
