@@ -124,7 +124,8 @@ _DEPTHS = (1, 2, 30, 31, 32, 33, 62, 63)
 _DEEP_TEXTS = (b"[" * 2000, b'{"L":[' * 1100, b'{"M":{"k":' * 600 + b'{"S":"x"}' + b"}}" * 600)
 _LENGTHS = (2, 26, 101, 256, 300, 1025, 2049, 4097, 66_000)
 MOST_MUTATIONS = 4
-MOST_BODY_BYTES = 1024 * 1024  # what is longer is cut
+MOST_ELEMENTS = 1025  # of a list or map that is made longer
+MOST_BODY_BYTES = 512 * 1024  # what is longer is cut
 
 
 class Mutator:
@@ -144,8 +145,9 @@ class Mutator:
         changed = copy.deepcopy(request)
         for _ in range(self._random.choice((1, 1, 1, 2, 2, 3, MOST_MUTATIONS))):
             changed = self._mutated(changed)
-        body = json.dumps(changed, ensure_ascii=self._random.random() < 0.5).encode("utf-8", "surrogatepass")
-        body = body[:MOST_BODY_BYTES]
+            if len(text := json.dumps(changed, ensure_ascii=self._random.random() < 0.5)) > MOST_BODY_BYTES:
+                break
+        body = text.encode("utf-8", "surrogatepass")[:MOST_BODY_BYTES]
         return self._damaged(body) if self._random.random() < 0.06 else body
 
     def _mutated(self, request: Any) -> Any:
@@ -184,15 +186,17 @@ class Mutator:
 
     def _lengthen(self, holder: Any, key: Any) -> None:
         value, length = holder[key], self._random.choice(_LENGTHS)
+        # What is large already does not become a thousand times as large.
+        count = min(length, MOST_ELEMENTS, 2 + MOST_BODY_BYTES // len(json.dumps(value)))
         if isinstance(value, str):
             holder[key] = (value or "x") * (length // max(len(value), 1) + 1)
         elif isinstance(value, list) and value:
-            holder[key] = [value[number % len(value)] for number in range(min(length, 1025))]
+            holder[key] = [value[number % len(value)] for number in range(count)]
         elif isinstance(value, dict) and value:
             some = next(iter(value.values()))
-            holder[key] = value | {f"{name}": some for name in range(min(length, 1025))}
+            holder[key] = value | {f"{name}": some for name in range(count)}
         else:
-            holder[key] = [value] * min(length, 1025)
+            holder[key] = [value] * count
 
     def _renamed(self, holder: Any, key: Any) -> None:
         """Under another name: odd, or one that is known elsewhere."""
