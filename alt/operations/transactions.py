@@ -148,16 +148,17 @@ def transact_get_items(engine: Engine, request: Request, caller: Caller) -> byte
     tables = list(dict.fromkeys([action.table for action in actions]))
     _step(actions, lambda action: engine.meter.admit_read(caller, action.table))
 
-    async def reply(reading: asyncio.Future[tuple[list[bytes | None], _Consumptions]]) -> bytes:
-        items, used = await reading
+    found = engine.store.transactions.read(tables, lambda: _read(actions))
+
+    async def reply() -> bytes:
+        items, used = await found if isinstance(found, asyncio.Future) else found
         used.count(engine.meter.read, caller)
         responses = await _responses(items, projections)
         return members(
             Responses=b"[%b]" % b",".join(responses), ConsumedCapacity=used.shown(request, actions, READ)
         )
 
-    reading = engine.store.transactions.read(tables, lambda: _read(actions))
-    return asyncio.ensure_future(reply(reading))
+    return asyncio.ensure_future(reply())
 
 
 def _read(actions: Sequence[_Action]) -> tuple[list[bytes | None], _Consumptions]:

@@ -82,7 +82,7 @@ class LongReads:
 
 def _on_own_connection(table: Table, read: Callable[[PageReads], Steps[T]]) -> Steps[T]:
     with closing(table.pinned()) as connection:
-        return (yield from read(PageReads(Reading(connection, is_writer=True))))
+        return (yield from read(PageReads(Reading(connection, table.label, is_writer=True))))
 
 
 async def _among_others(table: Table, read: Callable[[PageReads], Steps[T]]) -> T:

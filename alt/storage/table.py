@@ -127,7 +127,8 @@ class Table:
             raise UnusableDataError(f"cannot use table {definition.name}: its file {path} is gone")
         self._path = path
         self._sync = sync
-        self._name = f"table {definition.name}" if path is None else f"table {definition.name} ({path})"
+        # What messages call it.
+        self.label = f"table {definition.name}" if path is None else f"table {definition.name} ({path})"
         self.file = definition.id if path is None else path.name
         self._writer = contents or sqlite.connect(sqlite.MEMORY if path is None else path, sync)
         if path is None:
@@ -138,7 +139,7 @@ class Table:
             sqlite.check_format(self._writer, "table", FORMAT)
             self._reader = sqlite.connect(path, read_only=True)
         self._writer.set_busy_timeout(0)  # who writes waits on the event loop, not inside SQLite
-        self._read = Reading(self._reader, self._name, is_writer=self._reader is self._writer)
+        self._read = Reading(self._reader, self.label, is_writer=self._reader is self._writer)
         self.pages = PageReads(self._read)
         self._write = self._writer.cursor()
         read = self._reader.cursor()
@@ -151,7 +152,7 @@ class Table:
             self._writer,
             None if path is None else executor,
             self._bookkeeping,
-            self._name,
+            self.label,
         )
         self.effects: list[Effect] | None = None
         # Rows that a transaction over several tables writes or checks, while it is under way.
@@ -223,7 +224,7 @@ class Table:
             return None
         size, item, stored = found
         if not is_sound(item, stored):
-            raise DamagedItemError(self._name)
+            raise DamagedItemError(self.label)
         return size, item
 
     def get_joined(self, keys: Sequence[RowKey], block: int) -> Joined | None:
@@ -272,7 +273,7 @@ class Table:
             return None
         size, text, stored = found
         if not is_sound(text, stored):
-            raise DamagedItemError(self._name)  # else damage would be stored again as what was meant
+            raise DamagedItemError(self.label)  # else damage would be stored again as what was meant
         return Stored(size, text.decode())
 
     def overwrite(self, key: RowKey, item: Item, new: Stored) -> Written:
