@@ -7,8 +7,13 @@ what that moment allows. One without an answer (its connection was lost, or a 5x
 effect at one moment after its begin and before its end, or never; its end is when the
 server that had it was known to be dead, else infinity.
 
-This is linearizability for each item, and strict serializability for transactions. The
-search is Wing and Gong's with Lowe's memo: take a request that may come next, since no
+This is linearizability for each item, and strict serializability for transactions and
+writes. Between a transaction and reads of single items DynamoDB promises a serial order
+but not that of time: while a transaction is under way, a read of one item may see it and
+a later one of another item may not. So in the order over several items, and only there,
+such a read may come as early as the transaction began.
+
+The search is Wing and Gong's with Lowe's memo: take a request that may come next, since no
 other one had ended before it began, apply it, go on, and come back where that leads
 nowhere. What was tried is known by which requests have come and how the items stand
 then. Items that no transaction joins are searched one by one.
@@ -16,8 +21,8 @@ then. Items that no transaction joins are searched one by one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Any, Literal, NamedTuple
 
@@ -72,6 +77,10 @@ class Request:
         return self.outcome != "unknown"
 
     @property
+    def is_plain_read(self) -> bool:
+        return self.outcome == "done" and len(self.accesses) == 1 and self.accesses[0].kind == "get"
+
+    @property
     def changes_nothing(self) -> bool:
         return self.outcome == "refused" or all(access.kind in ("get", "check") for access in self.accesses)
 
@@ -100,7 +109,9 @@ def find_violation(
     history: Iterable[Request], initial: Mapping[str, Value] | None = None
 ) -> Violation | None:
     """None if the history is possible. Items are absent at first, but for those in `initial`."""
-    for requests in _independent(history):
+    # What had no answer and changes nothing says nothing.
+    told = [each for each in history if each.is_answered or not each.changes_nothing]
+    for requests in [*_by_item(told), *_by_joined_items(told)]:
         keys = sorted({access.key for request in requests for access in request.accesses})
         found = _Search(requests, keys, initial or {}).run()
         if found is not None:
@@ -108,8 +119,17 @@ def find_violation(
     return None
 
 
-def _independent(history: Iterable[Request]) -> Iterator[list[Request]]:
-    """The history in parts that share no item, each in the order in which its requests began."""
+def _by_item(history: Iterable[Request]) -> list[list[Request]]:
+    """For each item what was done with it, in the order in which it began."""
+    parts: dict[str, list[Request]] = {}
+    for request in sorted(history, key=lambda request: request.begin):
+        for access in request.accesses:
+            parts.setdefault(access.key, []).append(replace(request, accesses=(access,)))
+    return list(parts.values())
+
+
+def _by_joined_items(history: Sequence[Request]) -> list[list[Request]]:
+    """The history in parts that share no item, of those in which transactions join several, each ordered likewise."""
     leaders: dict[str, str] = {}
 
     def leader(key: str) -> str:
@@ -117,16 +137,29 @@ def _independent(history: Iterable[Request]) -> Iterator[list[Request]]:
             key = above
         return key
 
-    # What had no answer and changes nothing says nothing.
-    told = [each for each in history if each.is_answered or not each.changes_nothing]
-    for request in told:
-        first = leader(request.accesses[0].key)
+    transactions = [request for request in history if len(request.accesses) > 1]
+    for request in transactions:
         for access in request.accesses[1:]:
-            leaders[leader(access.key)] = first
+            leaders[leader(access.key)] = leader(request.accesses[0].key)
+    joined = set(leaders)
     parts: dict[str, list[Request]] = {}
-    for request in sorted(told, key=lambda request: request.begin):
-        parts.setdefault(leader(request.accesses[0].key), []).append(request)
-    yield from parts.values()
+    for request in history:
+        if request.accesses[0].key in joined:
+            parts.setdefault(leader(request.accesses[0].key), []).append(_loosened(request, transactions))
+    return [sorted(part, key=lambda request: request.begin) for part in parts.values()]
+
+
+def _loosened(request: Request, transactions: Iterable[Request]) -> Request:
+    """A read of one item may come before the transactions on it that were under way."""
+    if not request.is_plain_read:
+        return request
+    key = request.accesses[0].key
+    under_way = [
+        each.begin
+        for each in transactions
+        if each.begin < request.begin <= each.end and any(access.key == key for access in each.accesses)
+    ]
+    return replace(request, begin=min(under_way, default=request.begin))
 
 
 class _Point(NamedTuple):
