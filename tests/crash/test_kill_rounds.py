@@ -1,0 +1,35 @@
+"""kill -9 under mixed load: what was acknowledged is there, and nothing is half there.
+
+A few rounds in an ordinary run, many in the nightly one. SEED and ROUNDS in the
+environment repeat or prolong a run.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.crash.kill_rounds import KillRounds
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
+
+
+@pytest.mark.parametrize(
+    ("rounds", "longest_seconds"), [(3, 1.5), pytest.param(100, 2.5, marks=pytest.mark.nightly)]
+)
+def test_kill_rounds(rounds: int, longest_seconds: float, tmp_path: Path) -> None:
+    seed = int(os.environ.get("SEED", time.time_ns() % 1_000_000))
+    rounds = int(os.environ.get("ROUNDS", rounds))
+    print(f"SEED={seed}")
+    kill_rounds = KillRounds(tmp_path, seed, longest_seconds)
+    try:
+        for _ in range(rounds):
+            kill_rounds.run()
+    finally:
+        kill_rounds.close()
+        print(dict(kill_rounds.ledger.requests))
+    assert sum(kill_rounds.ledger.requests.values()) > 50 * rounds
