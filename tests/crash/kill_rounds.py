@@ -32,7 +32,7 @@ from tests.crash.load import Ledger, Session
 from tests.crash.long_work import INDEX, SnapshotCommand, waited
 from tests.crash.stream_reader import TABLE as STREAMED
 from tests.crash.stream_reader import StreamReader
-from tests.crash.worlds import Register, Value
+from tests.crash.worlds import Register, Value, becomes
 
 SHORTEST_SECONDS = 0.1
 START_SECONDS = 1.0  # about; a start is killed within them
@@ -42,6 +42,9 @@ SNAPSHOT_CHANCE = 0.5
 KILLED_AGAIN_CHANCE = 0.3
 COMMAND_KILLED_CHANCE = 0.3
 BESIDE_COMMAND_CHANCE = 0.3  # a start does not wait for the command to end
+
+# What the process wrote outlives it, whether it waited for the disk or not; without, more is done in a round.
+SYNC_LEVELS = ("full", "normal", "off")
 
 # Refusals that the load itself brings about.
 EXPECTED = frozenset(
@@ -63,8 +66,8 @@ EXPECTED_OF_LOADS = frozenset(
 class _Server:
     """`alt start`, which logs to a file."""
 
-    def __init__(self, directory: Path, log: Path) -> None:
-        options = ("--port", "0", "--ttl-interval", "0.3", "--data-dir", str(directory))
+    def __init__(self, directory: Path, log: Path, sync: str) -> None:
+        options = ("--port", "0", "--ttl-interval", "0.3", "--sync", sync, "--data-dir", str(directory))
         with log.open("a") as file:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "alt.cli", "start", *options],
@@ -192,20 +195,25 @@ class KillRounds:
     def _start(self, command: threading.Thread | None) -> tuple[_Server, int]:
         """Start, sometimes after a start that is killed itself."""
         if self._rounds and self._random.random() < KILLED_AGAIN_CHANCE:
-            server = _Server(self._directory, self._log)
+            server = self._new_server()
             time.sleep(self._random.uniform(0, START_SECONDS))
             server.kill()
-        server = _Server(self._directory, self._log)
+            self.ledger.requests["killed again"] += 1
+        server = self._new_server()
         port = server.port()
         if port is None and command is not None:
             # A command that loads a snapshot without a server lets none start.
             command.join()
             server.kill()
             assert "is already being served" in self._new_log()
-            server = _Server(self._directory, self._log)
+            self.ledger.requests["refused to start beside a load"] += 1
+            server = self._new_server()
             port = server.port()
         assert port is not None, f"round {self._rounds}: the server does not start: {self._new_log()}"
         return server, port
+
+    def _new_server(self) -> _Server:
+        return _Server(self._directory, self._log, self._random.choice(SYNC_LEVELS))
 
     def _new_log(self) -> str:
         text = self._log.read_text()
@@ -225,6 +233,7 @@ class KillRounds:
             streamed = {each.name: value for each, value in seen.items() if each.place == STREAMED}
             wrong = self.ledger.worlds.observe(seen)
             wrong += load.broken_invariants(tables)
+            wrong += self._restored(session, tables)
             wrong += self._reader.check(session.client, self.ledger, streamed, loaded=loaded)
             wrong += self._backups(session)
             wrong += self._files()
@@ -269,10 +278,16 @@ class KillRounds:
             session.client.call("DeleteBackup", BackupArn=arn)
         if self.ledger.backups and not wrong:
             long_work.restore(session, self._random.choice(list(self.ledger.backups)))
-        for name in session.client.call("ListTables")["TableNames"]:
-            if name.startswith("restored"):
-                with session.worlds.writing({Register("table", name): lambda _old: None}):
-                    session.client.call("DeleteTable", TableName=name)
+        return wrong
+
+    def _restored(self, session: Session, tables: dict[str, list[Any]]) -> list[str]:
+        """What was being restored when the server was killed has become whole; then it goes."""
+        wrong = []
+        for name in tables.keys() & self.ledger.restored.keys():
+            wrong += long_work.contradictions(self.ledger.restored[name], name, tables[name])
+            with session.worlds.writing({Register("table", name): becomes(None)}):
+                session.client.call("DeleteTable", TableName=name)
+            self.ledger.requests["restored after a restart"] += 1
         return wrong
 
     def _files(self) -> list[str]:

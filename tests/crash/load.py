@@ -60,6 +60,9 @@ class Ledger:
     worlds: Worlds = field(default_factory=Worlds)
     values: Iterable[int] = field(default_factory=lambda: itertools.count(1))
     backups: dict[str, Backup] = field(default_factory=dict)  # by ARN
+    restored: dict[str, Backup] = field(
+        default_factory=dict
+    )  # by table, the backups that were to be restored
     snapshots: dict[str, Possible] = field(default_factory=dict)  # by name
     resends: list[Resend] = field(default_factory=list)
     streamed: list[tuple[str, int]] = field(default_factory=list)  # names and values that were acknowledged
@@ -279,6 +282,7 @@ def send_again(session: Session) -> None:
         resend = session.ledger.resends.pop()
         if resend.loads == session.worlds.loads:
             _send(session, resend.parameters, resend.changes)
+            session.ledger.requests["sent again"] += 1
 
 
 def transfer(session: Session) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from tests.crash.client import Client, Refused, scan
 from tests.crash.load import KEYS_AND_GK, Backup, Ledger, Session, create_table, index_on_gk, registers_of
-from tests.crash.worlds import Register, becomes
+from tests.crash.worlds import Register, becomes, either
 
 WAIT_SECONDS = 120.0  # for work in the background, on a busy machine
 POLL_SECONDS = 0.02
@@ -122,14 +122,15 @@ def restore(session: Session, arn: str) -> None:
     """Restore a backup to a table of its own, compare what it holds, and delete the table."""
     name = f"restored-{session.value()}"
     register = Register("table", name)
+    backup = session.ledger.restored[name] = session.ledger.backups[arn]
     session.worlds.unsaved.add(register)
     with session.worlds.writing({register: becomes("there")}):
         session.client.call("RestoreTableFromBackup", BackupArn=arn, TargetTableName=name)
     waited(f"{name} ACTIVE", lambda: is_active(session.client, name))
     session.worlds.unsaved.discard(register)
-    wrong = contradictions(session.ledger.backups[arn], scan(session.client, name))
+    wrong = contradictions(backup, name, scan(session.client, name))
     if wrong:
-        raise AssertionError(f"{name} is not what backup {arn} had: {wrong}")
+        raise AssertionError(wrong)
     with session.worlds.writing({register: becomes(None)}):
         session.client.call("DeleteTable", TableName=name)
 
@@ -140,12 +141,12 @@ def is_active(client: Client, table: str) -> bool:
     return bool(found["TableStatus"] == "ACTIVE")
 
 
-def contradictions(backup: Backup, items: list[dict[str, Any]]) -> list[str]:
+def contradictions(backup: Backup, name: str, items: list[dict[str, Any]]) -> list[str]:
     """What a restored table holds that its backup cannot have held."""
     seen = registers_of(backup.table, items)
     expected = {each: values for each, values in backup.contents.items() if each.place == backup.table}
     return [
-        f"{register.name} is {seen.get(register)!r}, not one of {expected.get(register)}"
+        f"restored from {backup.table}, {name}/{register.name} is {seen.get(register)!r}, not one of {expected.get(register)}"
         for register in seen.keys() | expected.keys()
         if seen.get(register) not in expected.get(register, {None})
     ]
@@ -160,8 +161,10 @@ class SnapshotCommand:
     def __init__(self, ledger: Ledger, directory: Path, random: Random, number: int) -> None:
         self._ledger = ledger
         self._directory = directory
-        self._loads = bool(ledger.snapshots) and random.random() < 0.5
-        self._name = random.choice(list(ledger.snapshots)) if self._loads else f"snapshot-{number}"
+        known = list(ledger.snapshots)
+        self._loads = bool(known) and random.random() < 0.4
+        self._replaces = not self._loads and bool(known) and random.random() < 0.3
+        self._name = random.choice(known) if self._loads or self._replaces else f"snapshot-{number}"
         self._process: subprocess.Popen[str] | None = None
 
     def run(self) -> None:
@@ -176,13 +179,17 @@ class SnapshotCommand:
             self._process.kill()
 
     def _save(self) -> None:
+        snapshots = self._ledger.snapshots
         with self._ledger.worlds.recording() as contents:
-            status = self._command("save", self._name)
-        # Killed, it may have saved all the same.
-        if (self._directory / "snapshots" / self._name / "snapshot.json").exists():
-            self._ledger.snapshots[self._name] = dict(contents)
-        elif status == 0:
-            raise AssertionError(f"snapshot {self._name} was saved and is not there")
+            status = self._command("save", self._name, *(["--replace"] if self._replaces else []))
+        is_there = (self._directory / "snapshots" / self._name / "snapshot.json").exists()
+        if status == 0:
+            assert is_there, f"snapshot {self._name} was saved and is not there"
+            snapshots[self._name] = dict(contents)
+        elif self._replaces:  # it is there as it was or as it was to be
+            snapshots[self._name] = either(snapshots[self._name], contents)
+        elif is_there:
+            snapshots[self._name] = dict(contents)
         if len(self._ledger.snapshots) > SNAPSHOTS:
             oldest = next(iter(self._ledger.snapshots))
             del self._ledger.snapshots[oldest]

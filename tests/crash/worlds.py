@@ -185,3 +185,8 @@ class Worlds:
 
 def _changed(values: frozenset[Value], write: _Write) -> frozenset[Value]:
     return frozenset(write.change(value) for value in values)
+
+
+def either(one: Possible, other: Possible) -> Possible:
+    """What may be if it is the one or the other."""
+    return {each: one.get(each, ABSENT) | other.get(each, ABSENT) for each in one.keys() | other.keys()}
