@@ -137,7 +137,8 @@ class KillRounds:
         seconds = self._random.uniform(SHORTEST_SECONDS, self._longest_seconds)
         begins = self._random.uniform(0, seconds)
         time.sleep(begins)
-        command = thread = None
+        command: SnapshotCommand | None = None
+        thread: threading.Thread | None = None
         if self._random.random() < SNAPSHOT_CHANCE:
             command = SnapshotCommand(
                 self.ledger, self._directory, Random(self._random.random()), self._rounds

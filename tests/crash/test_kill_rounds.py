@@ -1,7 +1,7 @@
 """kill -9 under mixed load: what was acknowledged is there, and nothing is half there.
 
-A few rounds in an ordinary run, many in the nightly one. SEED and ROUNDS in the
-environment repeat or prolong a run.
+A few rounds in an ordinary run, many in the nightly one. ALT_KILL_SEED and
+ALT_KILL_ROUNDS in the environment repeat or prolong a run.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
     ("rounds", "longest_seconds"), [(3, 1.5), pytest.param(100, 2.5, marks=pytest.mark.nightly)]
 )
 def test_kill_rounds(rounds: int, longest_seconds: float, tmp_path: Path) -> None:
-    seed = int(os.environ.get("SEED", time.time_ns() % 1_000_000))
-    rounds = int(os.environ.get("ROUNDS", rounds))
-    print(f"SEED={seed}")
+    seed = int(os.environ.get("ALT_KILL_SEED", time.time_ns() % 1_000_000))
+    rounds = int(os.environ.get("ALT_KILL_ROUNDS", rounds))
+    print(f"ALT_KILL_SEED={seed}")
     kill_rounds = KillRounds(tmp_path, seed, longest_seconds)
     try:
         for _ in range(rounds):

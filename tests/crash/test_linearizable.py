@@ -2,7 +2,7 @@
 
 A few clients do all kinds of requests on a few hot items of two tables and note what
 they sent, when, and what they were told; tests/crash/history.py decides whether that
-is possible. SEED repeats the requests of a run, though not how they interleave.
+is possible. ALT_KILL_SEED repeats the requests of a run, though not how they interleave.
 """
 
 from __future__ import annotations
@@ -221,8 +221,8 @@ def create_tables(server: Any) -> None:
 
 @pytest.mark.parametrize(("kills", "seconds"), [(2, 0.7), pytest.param(30, 2.0, marks=pytest.mark.nightly)])
 def test_as_if_one_by_one(kills: int, seconds: float, start_server: Any, tmp_path: Path) -> None:
-    seed = int(os.environ.get("SEED", time.time_ns() % 1_000_000))
-    print(f"SEED={seed}")
+    seed = int(os.environ.get("ALT_KILL_SEED", time.time_ns() % 1_000_000))
+    print(f"ALT_KILL_SEED={seed}")
     random = Random(seed)
     server = start_server("--data-dir", tmp_path)
     create_tables(server)
@@ -234,6 +234,6 @@ def test_as_if_one_by_one(kills: int, seconds: float, start_server: Any, tmp_pat
             server = start_server("--data-dir", tmp_path)
         closing = read_all(server)
         violation = find_violation([*history, closing], state)
-        assert violation is None, f"SEED={seed}: {violation}"
+        assert violation is None, f"ALT_KILL_SEED={seed}: {violation}"
         state = {access.key: access.answer for access in closing.accesses}
     assert requests > 30 * (kills + 1)
