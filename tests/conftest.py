@@ -17,7 +17,8 @@ from botocore.config import Config
 class Server:
     """An `alt start` process on a free port, and clients for it.
 
-    `program` is what Python runs for it; what it logs goes to the file `log`, if there is one.
+    `program` is what Python runs for it; what it logs goes to the file `log`, if there is one. `process` goes to
+    subprocess.Popen.
     """
 
     def __init__(
@@ -25,13 +26,14 @@ class Server:
         *options: str,
         program: Sequence[str] = ("-m", "alt.cli", "start"),
         log: Path | None = None,
+        **process: Any,
     ) -> None:
         with contextlib.nullcontext() if log is None else log.open("wb") as errors:
             self.process = subprocess.Popen(
                 [sys.executable, *program, "--port", "0", *options],
                 stdout=subprocess.PIPE,
-                stderr=errors,
                 text=True,
+                **({"stderr": errors} | process),
             )
         assert self.process.stdout is not None
         lines = [self.process.stdout.readline() for _ in range(3)]
