@@ -83,8 +83,11 @@ class _Server:
         return int(lines[2].rpartition(":")[2]) if lines[2] else None
 
     def kill(self) -> None:
+        """It may be dead already."""
         self.process.kill()
-        self.process.communicate()
+        self.process.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
 
 
 class KillRounds:
