@@ -25,6 +25,9 @@ _FOLDERS = (TABLES_FOLDER, BACKUPS_FOLDER, SNAPSHOTS_FOLDER)
 # What a file system, or its browser, puts into every directory; hidden files are disregarded, too.
 _EVERYWHERE = ("lost+found",)
 
+# "ALT1": tells Alt's files from any other SQLite database.
+APPLICATION_ID = 0x414C5431
+
 PRIVATE_FOLDER = 0o700
 _SQLITE_HEADER = b"SQLite format 3\0"
 
@@ -67,6 +70,8 @@ def refuse_foreign(directory: Path) -> None:
             raise UnusableDataError(
                 f"cannot use {catalog}: file is not a database. `alt tables adopt` makes it anew from the tables' files"
             )
+        if not _is_alts(catalog):
+            raise UnusableDataError(f"{catalog} is no file of Alt's")
         return
     if any(
         is_database(path)
@@ -84,6 +89,17 @@ def refuse_foreign(directory: Path) -> None:
             f"{directory} holds {foreign[0].relative_to(directory)} and no data of Alt's: choose an empty or a new "
             "directory with --data-dir"
         )
+
+
+def _is_alts(database: Path) -> bool:
+    """Whether a database is Alt's, or one that Alt was about to make when it died."""
+    with using(database):
+        connection = apsw.Connection(str(database), flags=apsw.SQLITE_OPEN_READONLY)
+        try:
+            is_empty = connection.execute("SELECT count(*) = 0 FROM sqlite_schema").get
+            return bool(is_empty) or bool(connection.pragma("application_id") == APPLICATION_ID)
+        finally:
+            connection.close()
 
 
 def _entries(directory: Path) -> list[Path]:

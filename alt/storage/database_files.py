@@ -61,12 +61,15 @@ def set_aside(path: Path, when: str) -> Path:
 
 
 def unknown(directory: Path, known: Iterable[str]) -> Iterator[Path]:
-    """The files under `tables/` and `backups/` that belong to none of the `known` databases, given by their paths."""
+    """The files under `tables/` and `backups/` that belong to none of the `known` databases, given by their paths.
+
+    Hidden files are a file browser's, and disregarded.
+    """
     owned = {each for path in known for each in (path, str(part_of(Path(path)).as_posix()))}
     for folder in (TABLES_FOLDER, BACKUPS_FOLDER):
         if (directory / folder).is_dir():
             for path in sorted((directory / folder).iterdir()):
-                if f"{folder}/{_database(path.name)}" not in owned:
+                if path.name[0] != "." and f"{folder}/{_database(path.name)}" not in owned:
                     yield path
 
 

@@ -10,7 +10,7 @@ import apsw
 import ujson
 
 from alt.config import Sync
-from alt.storage.data_directory import NewerFormatError, UnusableDataError
+from alt.storage.data_directory import APPLICATION_ID, NewerFormatError, UnusableDataError
 
 BUSY_TIMEOUT_MS = 5_000  # another process (the CLI) holds a write lock for moments only
 PAGE_BYTES = 8_192  # DESIGN.md, "Page size"
@@ -20,9 +20,6 @@ WAL_CHECKPOINT_PAGES = 2_000  # 16 MB of WAL
 STATEMENT_CACHE = 256  # generated SQL (filters, key ranges) varies more than apsw's default of 100
 
 MEMORY = ":memory:"
-
-# "ALT1": tells Alt's files from any other SQLite database.
-APPLICATION_ID = 0x414C5431
 
 
 def connect(

@@ -95,7 +95,7 @@ class Store:
         )
         self.restores = Restores(self)
         self.long_reads = LongReads()
-        self.usage = Usage(None) if directory is None else open_usage(directory / USAGE_FILE)
+        self.usage = _usage(directory)
         self.transactions = Transactions(
             None if directory is None else _journal(directory / JOURNAL_FILE),
             None if directory is None else self._executor,
@@ -335,10 +335,12 @@ class Store:
 
     def _tokens_of(self, definition: TableDefinition) -> list[Token]:
         """None of a file that cannot be used: it does not keep the others from being served."""
+        path = self.file(definition)
         try:
-            return Table.stored_tokens(self.file(definition))
-        except (UnusableDataError, apsw.Error) as fault:
-            _log.error("table %s cannot be used: %s. `alt tables check` says more", definition.name, fault)
+            with using(f"table {definition.name} ({path})"):
+                return Table.stored_tokens(path)
+        except UnusableDataError as fault:
+            _log.error("%s. `alt tables check` says more", fault)
             return []
 
     def _is_recent(self, definition: TableDefinition) -> bool:
@@ -474,6 +476,13 @@ def _catalog(directory: Path | None) -> Catalog:
         return Catalog(None)
     with using(directory / CATALOG_FILE):
         return Catalog(directory / CATALOG_FILE)
+
+
+def _usage(directory: Path | None) -> Usage:
+    if directory is None:
+        return Usage(None)
+    with using(directory / USAGE_FILE):
+        return open_usage(directory / USAGE_FILE)
 
 
 def _journal(path: Path) -> Journal:

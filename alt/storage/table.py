@@ -480,7 +480,7 @@ class Table:
     def stored_tokens(path: Path) -> list[Token]:
         """The ClientRequestTokens in a table's file, for who needs nothing else of it."""
         if not path.exists():
-            raise UnusableDataError(f"{path} is gone")
+            raise UnusableDataError(f"the file {path} is gone")
         with closing(sqlite.connect(path, read_only=True)) as reader:
             return [Token(*row) for row in reader.execute("SELECT token, request, expires FROM token")]
 
