@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,8 @@ from botocore.config import Config
 class Server:
     """An `alt start` process on a free port, and clients for it.
 
-    `program` is what Python runs for it; what it logs goes to the file `log`, if there is one. `process` goes to
-    subprocess.Popen.
+    `program` is what Python runs for it; what it logs goes to the file `log`, if there is one. `environment`
+    None is that of the tests.
     """
 
     def __init__(
@@ -26,14 +26,15 @@ class Server:
         *options: str,
         program: Sequence[str] = ("-m", "alt.cli", "start"),
         log: Path | None = None,
-        **process: Any,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         with contextlib.nullcontext() if log is None else log.open("wb") as errors:
             self.process = subprocess.Popen(
                 [sys.executable, *program, "--port", "0", *options],
                 stdout=subprocess.PIPE,
+                stderr=errors,
+                env=environment,
                 text=True,
-                **({"stderr": errors} | process),
             )
         assert self.process.stdout is not None
         lines = [self.process.stdout.readline() for _ in range(3)]

@@ -84,8 +84,8 @@ FAST_CASES = [
 ]
 
 
-def start(data: Path, **process: Any) -> Server:
-    return Server("--data-dir", str(data), "--ttl-interval", "0.2", **process)
+def start(data: Path, **more: Any) -> Server:
+    return Server("--data-dir", str(data), "--ttl-interval", "0.2", **more)
 
 
 def wait_for_steps(clients: list[disk_load.Client], when: str) -> None:
@@ -121,8 +121,8 @@ def state_problems(server: Server, data: Path, ledger: Ledger, when: str) -> lis
 def suffer(case: Case, times: int, shim: Path, folder: Path) -> None:
     data, disk = folder / "data", FaultyDisk(folder / "fault")
     data.mkdir()
-    with (folder / "stderr").open("w") as stderr:
-        server = start(data, env=disk_log.preloaded(shim, data, fault=disk.path), stderr=stderr)
+    environment = disk_log.preloaded(shim, data, fault=disk.path)
+    server = start(data, environment=environment, log=folder / "stderr")
     try:
         ledger = Ledger(itertools.count().__next__)
         dynamodb = server.client(max_pool_connections=len(disk_load.KINDS), read_timeout=ANSWER_SECONDS)

@@ -59,8 +59,8 @@ class Run:
     ledger: Ledger
     records: list[Record] = field(default_factory=list)
 
-    def start(self, directory: Path, **process: Any) -> Server:
-        return Server("--data-dir", str(directory), "--sync", self.level, "--ttl-interval", "0.2", **process)
+    def start(self, directory: Path, **more: Any) -> Server:
+        return Server("--data-dir", str(directory), "--sync", self.level, "--ttl-interval", "0.2", **more)
 
 
 def record_run(level: str, shim: Path, folder: Path, seconds: float) -> Run:
@@ -74,7 +74,7 @@ def record_run(level: str, shim: Path, folder: Path, seconds: float) -> Run:
         arguments = ["snapshot", command, "saved", "--data-dir", str(data)]
         subprocess.run([sys.executable, "-m", "alt.cli", *arguments], env=environment, check=True, timeout=60)
 
-    server = run.start(data, env=environment)
+    server = run.start(data, environment=environment)
     dynamodb = server.client(max_pool_connections=len(disk_load.KINDS))
     disk_load.prepare(dynamodb, run.ledger)
     clients = disk_load.clients(dynamodb, run.ledger)
@@ -94,7 +94,7 @@ def record_run(level: str, shim: Path, folder: Path, seconds: float) -> Run:
     rewind.done = run.ledger.position()
     work()
     server.stop()
-    server = run.start(data, env=environment)
+    server = run.start(data, environment=environment)
     dynamodb = server.client(max_pool_connections=len(disk_load.KINDS))
     for client in clients:
         client.dynamodb = dynamodb
@@ -164,15 +164,14 @@ def cut_and_start(run: Run, seed: int, folder: Path) -> None:
     disk.replay(run.records[:count])
     cut = run.records[count - 1].end
     directory = folder / "data"
-    directory.mkdir()
+    directory.mkdir(parents=True)
     disk.cut(directory, Fate(random, way))
     shutil.copytree(directory, folder / "as-cut")
     before = table_files(directory)
-    with (folder / "stderr").open("w") as stderr:
-        try:
-            server = run.start(directory, stderr=stderr)
-        except AssertionError:
-            server = None
+    try:
+        server = run.start(directory, log=folder / "stderr")
+    except AssertionError:
+        server = None
     problems = []
     if server is not None:
         try:
@@ -216,39 +215,34 @@ def examine(run: Run, disk: Disk, cut: int, server: Server, directory: Path) -> 
     return problems
 
 
-def seeds(cuts: dict[str, int]) -> list[Any]:
-    return [
-        pytest.param(level, seed, marks=pytest.mark.xdist_group(f"power cuts {level}"))
-        for level, count in cuts.items()
-        for seed in range(count)
-    ]
-
-
-@pytest.mark.parametrize("seconds", [FAST_PHASE_SECONDS])
-@pytest.mark.parametrize(("level", "seed"), seeds(FAST_CUTS))
-def test_some_power_cuts(run: Run, seed: int, tmp_path: Path) -> None:
-    cut_and_start(run, seed, tmp_path)
-
-
-@pytest.mark.nightly
-@pytest.mark.parametrize("seconds", [PHASE_SECONDS])
-@pytest.mark.parametrize(("level", "seed"), seeds(CUTS))
-def test_power_cuts(run: Run, seed: int, tmp_path: Path) -> None:
-    cut_and_start(run, seed, tmp_path)
-
-
-@pytest.mark.parametrize("seconds", [FAST_PHASE_SECONDS])
-@pytest.mark.parametrize("level", [pytest.param("full", marks=pytest.mark.xdist_group("power cuts full"))])
-def test_the_log_has_everything_that_was_done(run: Run, tmp_path: Path) -> None:
-    """Else the directories made from it would be of no worth: with nothing lost it is the one that was left."""
+def check_log(run: Run, target: Path) -> None:
+    """The log has everything that was done: with nothing lost it gives the directory that was left."""
     disk = Disk()
     disk.replay(run.records)
-    disk.cut(tmp_path, Fate(Random(0), "kept"))
+    target.mkdir()
+    disk.cut(target, Fate(Random(0), "kept"))
 
     def contents(directory: Path) -> dict[str, bytes]:
         files = [path for path in directory.rglob("*") if path.is_file() and not path.name.endswith("-shm")]
         return {path.relative_to(directory).as_posix(): path.read_bytes() for path in files}
 
-    expected, made = contents(run.data), contents(tmp_path)
+    expected, made = contents(run.data), contents(target)
     assert made.keys() == expected.keys()
     assert [name for name in expected if made[name] != expected[name]] == []
+
+
+@pytest.mark.parametrize("seconds", [FAST_PHASE_SECONDS])
+@pytest.mark.parametrize("level", FAST_CUTS)
+def test_some_power_cuts(run: Run, tmp_path: Path) -> None:
+    check_log(run, tmp_path / "all")
+    for seed in range(FAST_CUTS[run.level]):
+        cut_and_start(run, seed, tmp_path / str(seed))
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("seconds", [PHASE_SECONDS])
+@pytest.mark.parametrize(
+    ("level", "seed"), [(level, seed) for level, count in CUTS.items() for seed in range(count)]
+)
+def test_power_cuts(run: Run, seed: int, tmp_path: Path) -> None:
+    cut_and_start(run, seed, tmp_path / "cut")

@@ -71,7 +71,7 @@ def is_served(client: Any, table: str) -> bool:
 def test_a_table_that_cannot_be_opened(file: str, data: Path, start_server: Any, shim: Path) -> None:
     disk = FaultyDisk(data.with_name("fault"))
     disk.fail(file, "open", delay=0)
-    server = start_server("--data-dir", data, env=disk_log.preloaded(shim, data, fault=disk.path))
+    server = start_server("--data-dir", data, environment=disk_log.preloaded(shim, data, fault=disk.path))
     client = server.client()
     assert client.get_item(TableName=disk_load.ONE, Key=KEY)["Item"] == KEY
     client.put_item(TableName=disk_load.ONE, Item=KEY)
@@ -91,11 +91,10 @@ def test_another_file_that_cannot_be_used(
     disk, said = FaultyDisk(data.with_name("fault")), data.with_name("stderr")
     disk.fail(file, call, delay=0)
     environment = disk_log.preloaded(shim, data, fault=disk.path)
-    with said.open("w") as stderr:
-        try:
-            server = start_server("--data-dir", data, env=environment, stderr=stderr)
-        except AssertionError:
-            server = None
+    try:
+        server = start_server("--data-dir", data, environment=environment, log=said)
+    except AssertionError:
+        server = None
     disk.lift()
     lines = said.read_text().splitlines()
     if server is None:
