@@ -147,6 +147,8 @@ class Journal:
 
     def _undone(self, fault: Exception) -> Exception:
         """What to raise after a commit that failed: it may have reached the disk all the same, for a later start to find."""
+        if not self.is_doubtful and _was_not_written(fault):
+            return fault
         try:
             self._overwrite()
         except apsw.Error as another:
@@ -206,3 +208,10 @@ class Journal:
         for number in self._finished:
             self._connection.execute("DELETE FROM effect WHERE number = ?", (number,))
             self._connection.execute("DELETE FROM entry WHERE number = ?", (number,))
+
+
+def _was_not_written(fault: Exception) -> bool:
+    """Whether it is certain that a commit is not in the write-ahead log: the last page, which completes it, was not written."""
+    return isinstance(fault, apsw.FullError) or (
+        isinstance(fault, apsw.IOError) and getattr(fault, "extendedresult", None) == apsw.SQLITE_IOERR_WRITE
+    )

@@ -31,6 +31,8 @@ ALSO_ANSWERED = {"backups": {"BackupNotFoundException"}}  # it was given up
 
 CATALOG = {"tables", "indexes", "backups"}
 JOURNAL = {"over", "adds-over", "large-over"}
+# Where it stays unknown whether the journal holds a transaction, its tables are closed until that is certain.
+IN_DOUBT = {*JOURNAL, "puts-one", "puts-two", "large", "adds-a", "adds-b", "batches", "within", "backups"}
 TABLE_TWO = {"puts-two", "large", "adds-a", "adds-b", "batches", *JOURNAL, "backups"}
 
 
@@ -49,7 +51,7 @@ CASES = [
     Case("catalog.db-wal", "sync", CATALOG),
     Case("journal.db-wal", "write", JOURNAL),
     Case("journal.db-wal", "write", JOURNAL, ENOSPC),
-    Case("journal.db-wal", "sync", JOURNAL),
+    Case("journal.db-wal", "sync", IN_DOUBT),
     Case("journal.db", "write", JOURNAL),
     Case("journal.db", "sync", JOURNAL),
     Case("tables/Two-*.db-wal", "write", TABLE_TWO),
