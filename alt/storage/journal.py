@@ -211,7 +211,7 @@ class Journal:
 
 
 def _was_not_written(fault: Exception) -> bool:
-    """Whether it is certain that a commit is not in the write-ahead log: the last page, which completes it, was not written."""
+    """Whether it is certain that the write-ahead log has no such commit: the page that completes it was not written."""
     return isinstance(fault, apsw.FullError) or (
         isinstance(fault, apsw.IOError) and getattr(fault, "extendedresult", None) == apsw.SQLITE_IOERR_WRITE
     )
