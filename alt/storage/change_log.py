@@ -153,16 +153,12 @@ class ChangeLog:
         self._write.execute("DELETE FROM change WHERE seq <= ?", (last,))
         return True
 
-    def bring_back(self, to: float, after: int) -> int:
-        """Inside a write: changes numbered above `after` that are of a later moment were made at this one.
-
-        Some of them, the oldest: answers the number of the last, with which it goes on until that is `last()`.
-        """
-        last = min(after + TRIM_ROWS, self.last())
+    def bring_back(self, to: float) -> None:
+        """Inside a write: of the changes after this moment some, the oldest, count as made at it."""
+        after = self.last_until(to)
         self._write.execute(
-            "UPDATE change SET at = ? WHERE seq > ? AND seq <= ? AND at > ?", (to, after, last, to)
+            "UPDATE change SET at = ? WHERE seq > ? AND seq <= ?", (to, after, after + TRIM_ROWS)
         )
-        return last
 
 
 def _same(old: Stored, new: Stored) -> bool:

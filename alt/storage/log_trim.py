@@ -16,7 +16,6 @@ import logging
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from alt.storage.definition import TableDefinition
@@ -24,6 +23,7 @@ from alt.storage.faults import DATA_FAULTS
 
 if TYPE_CHECKING:
     from alt.storage.store import Store
+    from alt.storage.table import Table
 
 DAY_SECONDS = 86_400.0
 STREAM_SECONDS = DAY_SECONDS  # a stream's records and, once it is disabled, the stream itself can be read
@@ -73,9 +73,9 @@ class LogTrim:
 
     async def _trim(self, definition: TableDefinition) -> None:
         now = self._clock()
-        await self._bring_back(definition, now)
-        while await self._step(definition, now):
-            pass
+        for step in (self._bring_back, self._trim_some):
+            while await step(definition, now):
+                pass
         current = self._store.definition(definition.name)
         if current is None or current.id != definition.id:
             return
@@ -83,33 +83,32 @@ class LogTrim:
         if needed != current:
             self._store.redefine(needed)
 
-    async def _step(self, definition: TableDefinition, now: float) -> bool:
-        """Trim some changes, by the definition as it is then: what was off may be on again. False if none is left."""
-        table = await self._store.opened(definition.name)
-        if table is None or table.definition.id != definition.id:
+    async def _bring_back(self, definition: TableDefinition, now: float) -> bool:
+        """See to it that the log does not stand ahead of the clock for ever. False if nothing is left to do."""
+        table = await self._opened(definition)
+        if table is None or table.log.newest() <= now:
+            self._ahead_since.pop(definition.id, None)
             return False
-        if not table.log.begins_before(_oldest_needed(table.definition, now)):
+        # The least, since a clock may be set back twice.
+        since = min(self._ahead_since.get(definition.id, now), now)
+        self._ahead_since[definition.id] = since
+        if now - since < AHEAD_SECONDS:
+            return False
+        await table.submit(lambda: table.log.bring_back(now))
+        return True
+
+    async def _trim_some(self, definition: TableDefinition, now: float) -> bool:
+        """Trim some changes, by the definition as it is then: what was off may be on again. False if none is left."""
+        table = await self._opened(definition)
+        if table is None or not table.log.begins_before(_oldest_needed(table.definition, now)):
             return False
         await table.submit(lambda: table.log.trim(_oldest_needed(table.definition, now)))
         return True
 
-    async def _bring_back(self, definition: TableDefinition, now: float) -> None:
-        """See to it that the table's log does not stand ahead of the clock for ever."""
+    async def _opened(self, definition: TableDefinition) -> Table | None:
+        """The table, opened anew for each step; None if there is another of its name now."""
         table = await self._store.opened(definition.name)
-        if table is None or table.definition.id != definition.id:
-            return
-        if table.log.newest() <= now:
-            self._ahead_since.pop(table.definition.id, None)
-            return
-        # The least, since a clock may be set back twice.
-        since = min(self._ahead_since.get(table.definition.id, now), now)
-        self._ahead_since[table.definition.id] = since
-        if now - since < AHEAD_SECONDS:
-            return
-        position = table.log.last_until(now)
-        while table is not None and position < table.log.last():
-            position = await table.submit(partial(table.log.bring_back, now, position))
-            table = await self._store.opened(definition.name)
+        return None if table is None or table.definition.id != definition.id else table
 
 
 def stream_ended(disabled: float | None, now: float) -> bool:

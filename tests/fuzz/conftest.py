@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from world import Names, furnish, target
 
+from alt.http.access import Access
 from alt.http.dispatch import Dispatcher
 from alt.http.protocol import Request
 from alt.operations.engine import Engine
@@ -24,9 +25,8 @@ class Front:
         self._runner = asyncio.Runner()
         self._store = Store(None)
         ids = (f"00000000-0000-4000-8000-{number:012}" for number in itertools.count(1))
-        self._dispatcher = Dispatcher(
-            Engine(self._store, _standing_still, lambda: next(ids)), "127.0.0.1:8000"
-        )
+        engine = Engine(self._store, _standing_still, lambda: next(ids))
+        self._dispatcher = Dispatcher(engine, "127.0.0.1:8000", Access("127.0.0.1"))
         self.names: Names = furnish(self)
 
     def __call__(self, operation: str, request: Any) -> tuple[int, Any]:
