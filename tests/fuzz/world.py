@@ -8,6 +8,7 @@ file for each: the operation and the body as it was sent.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ Names = dict[str, str]
 
 CORPUS = Path(__file__).parent / "corpus"
 FINDS = CORPUS / "finds"
+
+CLEAR_SECONDS = 120.0  # a table that cannot be deleted for so long is a fault
 
 STREAM_OPERATIONS = frozenset(("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams"))
 
@@ -146,10 +149,12 @@ def furnish(call: Call) -> Names:
 
 
 def clear(call: Call) -> None:
-    """Remove all tables and backups; those that are just being restored stay."""
+    """Remove all tables and backups, once those that are just being restored are there."""
     for backup in _done(call, "ListBackups", {})["BackupSummaries"]:
         call("DeleteBackup", {"BackupArn": backup["BackupArn"]})
+    deadline = time.monotonic() + CLEAR_SECONDS
     while names := _done(call, "ListTables", {})["TableNames"]:
+        assert time.monotonic() < deadline, f"these tables cannot be deleted: {names}"
         for name in names:
             call("UpdateTable", {"TableName": name, "DeletionProtectionEnabled": False})
             call("DeleteTable", {"TableName": name})
