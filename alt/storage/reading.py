@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import apsw
@@ -70,6 +71,11 @@ class Reading:
         return True
 
     def _end(self) -> None:
-        if self._is_begun:
-            self._is_begun = False
+        if not self._is_begun:
+            return
+        self._is_begun = False
+        try:
             self._bounds.execute("COMMIT")
+        except apsw.Error:  # of a damaged file, as whoever read there was told
+            with suppress(apsw.Error):
+                self._bounds.execute("ROLLBACK")

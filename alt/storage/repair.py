@@ -28,6 +28,7 @@ from alt.storage.check import (
     table_name,
     wanted_indexes,
 )
+from alt.storage.checksums import checksum, is_sound
 from alt.storage.data_directory import using
 from alt.storage.indexes import Index, Stored
 from alt.storage.item_collections import ItemCollections
@@ -42,7 +43,8 @@ STEP_ROWS = 200  # about 5 ms
 def repair(store: Store, found: Found, progress: Progress) -> Found | None:
     """Mend what was found, short of damaged pages; what a check finds afterwards.
 
-    Items that cannot be read, or that stand under a key not their own, stay as they are.
+    Items that cannot be read, or that stand under a key not their own, stay as they are. One that is
+    not what was stored, but can be read, counts as it is from now on: else it could be neither read nor replaced.
     Raises UnusableDataError where the file cannot be written.
     """
     name = found.definition.name
@@ -107,7 +109,7 @@ class _Repair:
             if found.indexes[index.definition.name].lost and not table_exists(self._connection, index):
                 with self._connection:
                     _create_again(self._connection, index)
-        if indexes or found.items.missized:
+        if indexes or found.items.missized or found.items.damaged:
             self._mend_items(indexes)
         for index in indexes:
             self._mend_entries(index)
@@ -138,17 +140,25 @@ class _Repair:
             with self._connection:
                 for index in indexes:
                     read_progress(self._connection, index)
-                step = self._step(rows, "slot, pk, sk, size, item")
-                for slot, pk, sk, size, text in step:
-                    self._mend_item(RowKey(slot, pk, sk), Stored(size, text), indexes)
+                step = self._step(rows, "slot, pk, sk, size, CAST(item AS BLOB), checksum")
+                for slot, pk, sk, size, text, stored_checksum in step:
+                    stored = Stored(size, text.decode("utf-8", "replace"))
+                    self._mend_item(
+                        RowKey(slot, pk, sk), stored, indexes, is_damaged=not is_sound(text, stored_checksum)
+                    )
             done += len(step)
             rows = rows.after(step[-1][:3]) if step else None
 
-    def _mend_item(self, row: RowKey, stored: Stored, indexes: list[Index]) -> None:
+    def _mend_item(self, row: RowKey, stored: Stored, indexes: list[Index], *, is_damaged: bool) -> None:
         item = read_item(stored.text)
         if item is None or own_key(self._found.definition, item) is None:
             return
         right = Stored(item_size(item), stored.text)
+        if is_damaged:
+            self._cursor.execute(
+                "UPDATE item SET item = ?, checksum = ? WHERE slot = ? AND pk = ? AND sk = ?",
+                (right.text, checksum(right.text), *row),
+            )
         if right.size != stored.size:
             self._cursor.execute(
                 "UPDATE item SET size = ? WHERE slot = ? AND pk = ? AND sk = ?", (right.size, *row)

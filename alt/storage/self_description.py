@@ -21,9 +21,12 @@ def describe_table(connection: apsw.Connection | apsw.Cursor, definition: TableD
 
 
 def described_table(connection: apsw.Connection | apsw.Cursor) -> TableDefinition | None:
-    """None in a file of format 1 that no server has opened since."""
+    """None in a file of format 1 that no server has opened since, or where it is damaged."""
     text: Any = connection.execute("SELECT definition FROM self").get
-    return None if text is None else TableDefinition.from_json(text)
+    try:
+        return None if text is None else TableDefinition.from_json(text)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
 
 
 def describe_backup(connection: apsw.Connection, backup: Backup) -> None:

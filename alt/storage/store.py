@@ -304,8 +304,8 @@ class Store:
         """The table if its file can be used: one that cannot does not keep the others from being served."""
         try:
             return self.table(name)
-        except (UnusableDataError, NoRoomError, apsw.Error) as fault:
-            _log.error("%s. `alt tables check` says more", fault)
+        except Exception as fault:  # what is read from a damaged file can be anything
+            _log.error("%s. `alt tables check` says more", fault if str(fault) else repr(fault))
             return None
 
     def _tell_unknown_files(self) -> None:

@@ -482,7 +482,12 @@ class Table:
         if not path.exists():
             raise UnusableDataError(f"the file {path} is gone")
         with closing(sqlite.connect(path, read_only=True)) as reader:
-            return [Token(*row) for row in reader.execute("SELECT token, request, expires FROM token")]
+            # What is read from a damaged file can be of any type.
+            rows = reader.execute(
+                "SELECT token, request, expires FROM token "
+                "WHERE typeof(token) = 'text' AND typeof(request) = 'blob' AND typeof(expires) = 'real'"
+            )
+            return [Token(*row) for row in rows]
 
     @property
     def is_in_memory(self) -> bool:
@@ -514,11 +519,13 @@ class Table:
         index = self.indexes[name]
         rows = SlotRange() if index.backfilled is None else SlotRange().after(index.backfilled)
         found = self._step(
-            f"SELECT size, item, slot, pk, sk FROM {rows.clause} LIMIT ?",
+            f"SELECT size, CAST(item AS BLOB), checksum, slot, pk, sk FROM {rows.clause} LIMIT ?",
             (*rows.values, limit),
         )
-        for size, text, *row in found:
-            key, stored = RowKey(*row), Stored(size, text)
+        for size, text, stored_checksum, *row in found:
+            if not is_sound(text, stored_checksum):
+                raise DamagedItemError(self.label)
+            key, stored = RowKey(*row), Stored(size, text.decode())
             index.change(self._write, self._statistics, None, index.entry(key, ujson.loads(text), stored))
         index.backfilled = key if found else END
         self._write.execute(

@@ -62,7 +62,22 @@ def test_one_flipped_bit_of_an_item(start_server: Any, alt: Any, tmp_path: Path)
         with pytest.raises(ClientError, match="InternalServerError"):
             request()
     put(client, 1)  # what does not read it may replace it
+    assert alt("tables", "check", "--data-dir", tmp_path).status == 0
     assert client.get_item(TableName="Music", Key=key)["Item"]["text"]["S"] == TEXT
+
+
+def test_a_repair_takes_a_damaged_item_as_it_reads(start_server: Any, alt: Any, tmp_path: Path) -> None:
+    server = prepare(start_server, tmp_path)
+    put(server.client(), 1)
+    server.stop()
+    flip(table_file(tmp_path), TEXT.encode())
+    repaired = alt("tables", "check", "--repair", "--data-dir", tmp_path)
+    assert repaired.status == 0
+    assert ["Music", "items", "repaired", "1 is not what was stored"] in repaired.rows
+    client = start_server("--data-dir", tmp_path).client()
+    item = client.get_item(TableName="Music", Key={"pk": {"S": "0"}})["Item"]
+    assert sum(a != b for a, b in zip(item["text"]["S"], TEXT, strict=True)) == 1
+    client.delete_item(TableName="Music", Key={"pk": {"S": "0"}}, ReturnValues="ALL_OLD")
 
 
 def test_a_backup_of_a_damaged_item_is_none(
