@@ -11,6 +11,7 @@ import pytest
 
 from alt.errors import ApiError
 from alt.storage.open_tables import NoRoomError
+from alt.storage.rows import row_key
 from alt.storage.store import Store
 from alt.storage.table import Table
 from tests.storage.conftest import FIRST
@@ -100,8 +101,11 @@ def test_transactions_keep_their_tables_open_while_they_wait(tmp_path: Path) -> 
         assert a is not None
         assert b is not None
         await a.hold()  # the transactions wait for it, and have not come to b
-        written = store.transactions.write({a: [], b: []}, lambda: "written", None)
+        rows = [row_key("x")]
+        written = store.transactions.write({a: rows, b: rows}, lambda: "written", None)
+        b.contended.update(rows)  # as by a transaction that is being committed, for which a read waits
         read = store.transactions.read([a, b], lambda: is_open(b))
+        assert isinstance(read, asyncio.Future)
         await asyncio.sleep(0)
         await open_in_turns(store, "efgh")
         assert is_open(b)
