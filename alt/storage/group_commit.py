@@ -28,8 +28,10 @@ from alt.storage.sqlite import BUSY_TIMEOUT_MS
 
 T = TypeVar("T")
 
-# Bounds how long one group holds the event loop: about 10 ms of small writes.
+# Bound how long one group holds the event loop: so many small writes take about 10 ms, and of large ones, or with
+# conditions on large items, no further one is begun after this time.
 MAX_GROUP_WRITES = 256
+MAX_GROUP_SECONDS = 0.02
 # Another process (the CLI) holds a file's write lock for moments only.
 BUSY_RETRY_SECONDS = 0.005
 BUSY_RETRIES = 1_000
@@ -235,8 +237,16 @@ class GroupCommit:
     def _apply(self, group: list[Waiting]) -> None:
         futures = [future for _, future in group]
         changes = self._connection.total_changes()
+        outcomes: list[Outcome] = []
+        deadline = time.perf_counter() + MAX_GROUP_SECONDS
         try:
-            outcomes = [self._run(write) for write, _ in group]
+            for write, _ in group:
+                outcomes.append(self._run(write))
+                if time.perf_counter() > deadline:
+                    break
+            if left := group[len(outcomes) :]:  # for the next group
+                self._waiting.extendleft(reversed(left))
+                del futures[len(outcomes) :]
             # Where nothing was changed, as by conditions that do not hold, there is no disk to wait for.
             is_changed = self._connection.total_changes() != changes
             if is_changed:
