@@ -67,15 +67,12 @@ class Wanted(NamedTuple):
         return self.request.get("Select") == "COUNT"
 
 
-class _Found(NamedTuple):
-    """Of a page's rows those that pass, as JSON, or None where only their number is asked for.
+# Of a page's rows those that pass: how many, their JSON, or None where only their number is asked for, and the
+# capacity that was consumed by fetching them from the table.
+_Found = tuple[int, bytes | None, float]
 
-    `units`: capacity that was consumed by fetching them from the table.
-    """
-
-    passed: int
-    items: bytes | None
-    units: float
+# A condition as SQL, or else as a test of decoded items; neither where there is none.
+_Work = tuple[Filter | None, Callable[[Item], bool] | None]
 
 
 def page(wanted: Wanted, *, may_be_short: bool) -> Page | None:
@@ -93,11 +90,11 @@ def page(wanted: Wanted, *, may_be_short: bool) -> Page | None:
         return wanted.table.snapshot(lambda: _page_at_once(wanted, may_be_short))
     extent, items = short
     if projection is not None:
-        if _cost(wanted, _Work(None, None), extent) > STEP_COST:
+        if _cost(wanted, (None, None), extent) > STEP_COST:
             return None
         items = _projected(ujson.loads(b"[%b]" % items), projection)
     last = wanted.table.pages.item_at(wanted.rows, extent.rows - 1) if extent.more else None
-    reply, used = _reply(wanted, extent, _Found(extent.rows, items, 0), last)
+    reply, used = _reply(wanted, extent, (extent.rows, items, 0.0), last)
     return Page(reply, used, extent.rows < SHORT_PAGE_ROWS)
 
 
@@ -126,31 +123,33 @@ def page_in_steps(wanted: Wanted, pages: PageReads) -> Generator[None, None, Pag
     count, units, items = 0, 0.0, []
     for skipped in range(0, extent.rows, length or 1):
         rows = min(length, extent.rows - skipped)
-        found = _passed(pages, wanted, work, Selection(wanted.rows, rows, wanted.fetch, skipped))
-        count += found.passed
-        units += found.units
-        if found.items:
-            items.append(found.items)
+        selection = Selection(wanted.rows, rows, wanted.fetch, skipped)
+        passed, texts, fetched = _passed(pages, wanted, work, selection)
+        count += passed
+        units += fetched
+        if texts:
+            items.append(texts)
         yield
     joined = None if wanted.is_count else b",".join(items)
     last = pages.item_at(wanted.rows, extent.rows - 1) if extent.more else None
-    reply, used = _reply(wanted, extent, _Found(count, joined, units), last)
+    reply, used = _reply(wanted, extent, (count, joined, units), last)
     return Page(reply, used, is_short=False)
 
 
 def _reply(wanted: Wanted, extent: Extent, found: _Found, last_text: str | None) -> tuple[bytes, Consumption]:
     request, source = wanted.request, wanted.source
+    passed, items, units = found
     used = _consumption(source, request, extent)
     if wanted.fetch:
-        used.table = found.units
-    reply = b'"Count":%d,"ScannedCount":%d' % (found.passed, extent.rows)
+        used.table = units
+    reply = b'"Count":%d,"ScannedCount":%d' % (passed, extent.rows)
     if last_text is not None:
         reply += b',"LastEvaluatedKey":%b' % dumps(source.last_key(ujson.loads(last_text))).encode()
     if (shown := request.get("ReturnConsumedCapacity")) is not None and (
         capacity := consumed_capacity(shown, request["TableName"], used)
     ):
         reply += b',"ConsumedCapacity":%b' % dumps(capacity).encode()
-    return (b"{%b}" % reply if found.items is None else b'{"Items":[%b],%b}' % (found.items, reply)), used
+    return (b"{%b}" % reply if items is None else b'{"Items":[%b],%b}' % (items, reply)), used
 
 
 def _consumption(source: Source, request: Request, extent: Extent) -> Consumption:
@@ -163,20 +162,13 @@ def _consumption(source: Source, request: Request, extent: Extent) -> Consumptio
     return used
 
 
-class _Work(NamedTuple):
-    """A condition as SQL, or else as a test of decoded items; neither where there is none."""
-
-    only: Filter | None
-    test: Callable[[Item], bool] | None
-
-
 def _compiled(wanted: Wanted) -> _Work:
     """To be called on the state that is read: whether that may hold a NUL is known from then on."""
     condition = wanted.condition
     if condition is None:
-        return _Work(None, None)
+        return None, None
     compiled = sql.compile_condition(condition, not wanted.table.may_hold_nul)
-    return _Work(None, condition.matches) if compiled is None else _Work(Filter(*compiled), None)
+    return (None, condition.matches) if compiled is None else (Filter(*compiled), None)
 
 
 def _cost(wanted: Wanted, work: _Work, extent: Extent) -> float:
@@ -184,14 +176,17 @@ def _cost(wanted: Wanted, work: _Work, extent: Extent) -> float:
     cost = ROW_COST * extent.rows
     if wanted.fetch:
         cost += FETCH_COST * extent.rows
-    if work.only is not None:
-        terms = SQL_CHARACTER_COST * len(work.only.sql) + SQL_VALUE_COST * len(work.only.values)
+    only, test = work
+    if only is not None:
+        terms = SQL_CHARACTER_COST * len(only.sql) + SQL_VALUE_COST * len(only.values)
         cost += terms * (extent.rows + extent.size / FILTERED_BYTES)
+    if test is None and wanted.projection is None:
+        return cost
     decoding = DECODE_COST * extent.rows + DECODE_BYTE_COST * extent.size
-    if work.test is not None and wanted.condition is not None:
+    if test is not None and wanted.condition is not None:
         nodes = sum(1 for _ in walk(wanted.condition.node))
         cost += decoding + nodes * (NODE_COST * extent.rows + NODE_BYTE_COST * extent.size)
-    elif wanted.projection is not None:
+    else:
         cost += decoding
     return cost
 
@@ -208,13 +203,13 @@ def _passed(pages: PageReads, wanted: Wanted, work: _Work, selection: Selection)
     only, test = work
     if wanted.is_count:
         if test is not None:
-            return _Found(sum(test(ujson.loads(text)) for text in pages.items(selection, None)), None, units)
-        return _Found(selection.length if only is None else pages.count(selection, only), None, units)
+            return sum(test(ujson.loads(text)) for text in pages.items(selection, None)), None, units
+        return (selection.length if only is None else pages.count(selection, only)), None, units
     if test is None and wanted.projection is None:
-        return _Found(*pages.joined(selection, only), units)
+        return *pages.joined(selection, only), units
     found = [ujson.loads(text) for text in pages.items(selection, only)]
     if test is not None:
         found = [item for item in found if test(item)]
     if wanted.projection is not None:
-        return _Found(len(found), _projected(found, wanted.projection), units)
-    return _Found(len(found), ",".join(map(dumps, found)).encode(), units)
+        return len(found), _projected(found, wanted.projection), units
+    return len(found), ",".join(map(dumps, found)).encode(), units
