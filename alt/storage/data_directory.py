@@ -117,8 +117,7 @@ def _is_own(path: Path) -> bool:
 def make_private(directory: Path) -> None:
     """Make a data directory that only its user can look into."""
     if not directory.is_dir():
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        directory.mkdir(mode=PRIVATE_FOLDER)
+        directory.mkdir(mode=PRIVATE_FOLDER, parents=True)
 
 
 def is_open_to_others(directory: Path) -> bool:
