@@ -84,7 +84,8 @@ class Connection(asyncio.Protocol):
         self._in_headers = False
         self._begun = 0.0
         self._url = b""
-        self._headers: dict[bytes, bytes] = {}
+        self._headers: dict[bytes, bytes] = {}  # being read
+        self._head: dict[bytes, bytes] = {}  # once they are complete
         self._chunk_bytes = 0  # of what the parser is being fed
         self._wire_bytes = -1  # since the chunk in which it began; -1 in that chunk
         self._chunks: list[bytes] = []  # of the body
@@ -116,7 +117,12 @@ class Connection(asyncio.Protocol):
         self._last_byte = self._time()
         self._chunk_bytes = len(data)
         self._begun_in_turn = 0
-        self._feed(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._feed(self._without_upgrade(data[upgrade.args[0] :]))
+        except httptools.HttpParserError as error:
+            self._end_by(error)
         if self._in_request:
             self._bound_unfinished()
 
@@ -141,22 +147,29 @@ class Connection(asyncio.Protocol):
     # Reading
 
     def _feed(self, data: bytes) -> None:
+        """Go on where an offered upgrade has stopped the parser."""
         while data:
             try:
                 self._parser.feed_data(data)
-            except httptools.HttpParserCallbackError as error:
-                # No variable may hold the cause: its traceback leads to this frame, and only the garbage
-                # collector would free such a cycle, with the body in it.
-                if not isinstance(error.__context__, _Refused):
-                    raise
-                self._refuse(error.__context__.status, error.__context__.reason)
             except httptools.HttpParserUpgrade as upgrade:
                 data = self._without_upgrade(data[upgrade.args[0] :])
                 continue
-            except httptools.HttpParserError:
-                if not self._closing:  # else: bytes after a last request
-                    self._refuse(400, "Bad Request")
+            except httptools.HttpParserError as error:
+                self._end_by(error)
             return
+
+    def _end_by(self, error: Exception) -> None:
+        """Answer what cannot be read, or what a callback has refused.
+
+        No variable may hold the cause: its traceback leads to this frame, and only the garbage collector would
+        free such a cycle, with the body in it.
+        """
+        if isinstance(error, httptools.HttpParserCallbackError):
+            if not isinstance(error.__context__, _Refused):
+                raise error
+            self._refuse(error.__context__.status, error.__context__.reason)
+        elif not self._closing:  # else: bytes after a last request
+            self._refuse(400, "Bad Request")
 
     def _without_upgrade(self, rest: bytes) -> bytes:
         """What to go on with where the parser has stopped for another protocol to take over.
@@ -164,7 +177,7 @@ class Connection(asyncio.Protocol):
         The JDK's client offers h2c with every request. To ignore it, as a server may, the head is read again
         without the offer, since the parser has skipped the body.
         """
-        headers = self._headers
+        headers = self._head
         if b"upgrade" not in headers:  # CONNECT, which is answered; no request follows it
             self._closing = True
             self._close_if_done()
@@ -225,12 +238,12 @@ class Connection(asyncio.Protocol):
             raise _Refused(414, "URI Too Long")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._in_headers:  # else: after a chunked body, where none counts
-            self._headers[name.lower()] = value
+        self._headers[name.lower()] = value
 
     def on_headers_complete(self) -> None:
         self._in_headers = False
-        headers = self._headers
+        headers = self._head = self._headers
+        self._headers = {}  # for what follows a chunked body, which counts for nothing
         if len(headers) > MAX_HEADERS or (
             # Only what came in several chunks or a large one can have headers of more.
             (self._wire_bytes >= 0 or self._chunk_bytes > MAX_HEADER_BYTES)
@@ -254,7 +267,7 @@ class Connection(asyncio.Protocol):
         self._chunks.append(body)
 
     def on_message_complete(self) -> None:
-        headers = self._headers
+        headers = self._head
         parser = self._parser
         if b"upgrade" in headers and parser.should_upgrade():
             return

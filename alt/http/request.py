@@ -12,7 +12,7 @@ LARGE_BODY_BYTES = 64 * 1024
 class Request:
     """One parsed request. Header names are lower case; the body is as sent, compressed or not."""
 
-    __slots__ = ("allowed_origin", "body", "headers", "held_bytes", "keep_alive", "method", "url")
+    __slots__ = ("allowed_origin", "body", "headers", "held_bytes", "is_large", "keep_alive", "method", "url")
 
     def __init__(
         self, method: bytes, url: bytes, headers: dict[bytes, bytes], body: bytes, keep_alive: bool
@@ -24,11 +24,8 @@ class Request:
         self.keep_alive = keep_alive
         self.allowed_origin = b""  # what to say to the web page that asks; nothing if none does
         self.held_bytes = 0  # that count as held until the request is answered
-
-    @property
-    def is_large(self) -> bool:
-        """Whether reading its body could hold the event loop: a compressed one may be of any length."""
-        return len(self.body) > LARGE_BODY_BYTES or b"content-encoding" in self.headers
+        # Whether reading its body could hold the event loop: a compressed one may be of any length.
+        self.is_large = len(body) > LARGE_BODY_BYTES or b"content-encoding" in headers
 
 
 Answer = bytes | asyncio.Future[bytes]

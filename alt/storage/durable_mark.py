@@ -15,9 +15,11 @@ from __future__ import annotations
 
 import os
 import zlib
+from io import FileIO
 from pathlib import Path
 
 SUFFIX = "-mark"
+_PWRITE = getattr(os, "pwrite", None)  # Windows has none
 _NUMBER_BYTES = 8
 _RECORD_BYTES = _NUMBER_BYTES + 4  # a CRC32 follows the number
 
@@ -45,8 +47,7 @@ class DurableMark:
     def write(self, number: int) -> None:
         """Never raises: a mark that cannot be written stays behind."""
         try:
-            self._file.seek(0)
-            self._file.write(_record(number.to_bytes(_NUMBER_BYTES, "little")))
+            _write_at_start(self._file, _record(number.to_bytes(_NUMBER_BYTES, "little")))
         except OSError:
             return
 
@@ -59,3 +60,11 @@ class DurableMark:
 
 def _record(number: bytes) -> bytes:
     return number + zlib.crc32(number).to_bytes(4, "little")
+
+
+def _write_at_start(file: FileIO, record: bytes) -> None:
+    if _PWRITE is not None:
+        _PWRITE(file.fileno(), record, 0)
+    else:
+        file.seek(0)
+        file.write(record)

@@ -60,7 +60,7 @@ class Bookkeeping(Protocol):
         ...
 
     def stored(self) -> None:
-        """The group is durable. Called on the thread that committed it."""
+        """The group is durable."""
         ...
 
     def discard(self) -> None:
@@ -274,13 +274,13 @@ class GroupCommit:
             fault: Exception | None = None
             try:
                 self._cursor.execute("COMMIT")
-                self._bookkeeping.stored()
             except Exception as error:
                 fault = error
             loop.call_soon_threadsafe(committed, fault)
 
         def committed(fault: Exception | None) -> None:
             if fault is None:
+                self._bookkeeping.stored()
                 self._finish(futures, outcomes)
             else:
                 self._fail(futures, fault)
