@@ -35,8 +35,6 @@ def pinned(path: Path) -> apsw.Connection:
     """A connection that reads the database as it is now, whatever is committed later."""
     connection = sqlite.connect(path, read_only=True)
     try:
-        # A mapped file would count as memory used.
-        connection.pragma("mmap_size", 0)
         connection.pragma("cache_size", -CACHE_KIB)
         connection.execute("BEGIN; SELECT 1 FROM sqlite_schema").fetchall()
     except apsw.Error:

@@ -15,7 +15,6 @@ from alt.storage.data_directory import APPLICATION_ID, NewerFormatError, Unusabl
 BUSY_TIMEOUT_MS = 5_000  # another process (the CLI) holds a write lock for moments only
 PAGE_BYTES = 8_192  # DESIGN.md, "Page size"
 CACHE_KIB = 16_384  # a connection; SQLite takes it as it is needed
-MMAP_BYTES = 1 << 30
 WAL_CHECKPOINT_PAGES = 2_000  # 16 MB of WAL
 STATEMENT_CACHE = 256  # generated SQL (filters, key ranges) varies more than apsw's default of 100
 
@@ -39,7 +38,7 @@ def connect(
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     pragmas = [f"cache_size = -{CACHE_KIB}", "temp_store = MEMORY", "trusted_schema = OFF"]
     if str(path) != MEMORY:
-        pragmas.append(f"mmap_size = {MMAP_BYTES}")
+        pragmas.append("mmap_size = 0")  # a mapped file that is cut would end the process (DESIGN.md)
         if not read_only:
             # fullfsync: on macOS a plain fsync does not reach the disk.
             pragmas += [f"synchronous = {sync}", f"fullfsync = {int(sync == 'full')}"]

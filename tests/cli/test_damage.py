@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -198,3 +198,27 @@ def test_a_file_of_format_1_is_brought_up_to_date(start_server: Any, alt: Any, t
     put(client, 2, first=2)
     assert client.get_item(TableName="Music", Key={"pk": {"S": "0"}})["Item"]["text"]["S"] == TEXT
     assert alt("tables", "check", "--data-dir", tmp_path).status == 0
+
+
+def test_a_file_that_is_cut_takes_no_other_table_down(start_server: Any, tmp_path: Path) -> None:
+    """Nor the server: a mapped file would end it by a signal."""
+    server = prepare(start_server, tmp_path)
+    client = server.client()
+    put(client, 200)
+    client.create_table(
+        TableName="Other",
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    server.stop()
+    server = start_server("--data-dir", tmp_path)
+    client = server.client()
+    client.get_item(TableName="Music", Key={"pk": {"S": "0"}})
+    with table_file(tmp_path).open("r+b") as file:
+        file.truncate(8_192)
+    for number in range(200):
+        with suppress(ClientError):
+            client.get_item(TableName="Music", Key={"pk": {"S": str(number)}})
+    client.put_item(TableName="Other", Item={"pk": {"S": "a"}})
+    assert client.scan(TableName="Other")["Count"] == 1
