@@ -108,7 +108,8 @@ class Dispatcher:
 
     def _begin(self, request: Request) -> bytes | asyncio.Future[bytes]:
         headers = request.headers
-        check, operation = self._target(headers.get(b"x-amz-target", b""))
+        target = headers.get(b"x-amz-target", b"")
+        check, operation = self._targets.get(target) or self._find(target)
         caller = Caller(headers.get(b"authorization"), headers.get(b"host"))
         if request.is_large:
             return asyncio.ensure_future(self._run_large(request, check, operation, caller))
@@ -150,17 +151,16 @@ class Dispatcher:
             reply = await self._engine.store.open_tables.with_room(full, run)
         return reply if isinstance(reply, bytes) else await reply
 
-    def _target(self, target: bytes) -> tuple[Checker, Operation]:
-        found = self._targets.get(target)
-        if found is None:
-            prefix, _, name = target.partition(b".")
-            service = _SERVICES.get(prefix)
-            operation = None if service is None else OPERATIONS.get((service, name.decode("latin-1")))
-            if service is None or operation is None:
-                raise errors.unknown_operation()
-            check = validation.checker(service, name.decode("latin-1"))
-            assert check is not None, "an operation is in the API's model"
-            found = self._targets[target] = check, operation
+    def _find(self, target: bytes) -> tuple[Checker, Operation]:
+        """The operation of a target that comes for the first time."""
+        prefix, _, name = target.partition(b".")
+        service = _SERVICES.get(prefix)
+        operation = None if service is None else OPERATIONS.get((service, name.decode("latin-1")))
+        if service is None or operation is None:
+            raise errors.unknown_operation()
+        check = validation.checker(service, name.decode("latin-1"))
+        assert check is not None, "an operation is in the API's model"
+        found = self._targets[target] = check, operation
         return found
 
     def _answer_plain(self, request: Request) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 
 import apsw
@@ -13,13 +12,12 @@ from alt.errors import ApiError
 from alt.operations.caller import Caller
 from alt.operations.throttling import Throttle
 from alt.storage.definition import IndexDefinition
+from alt.storage.faults import FaultLog
 from alt.storage.table import Table, Written
 from alt.storage.usage import READ_UNITS, WRITE_UNITS, Usage
 
 # How often what was consumed is stored and changed limits are noticed.
 STORE_SECONDS = 1.0
-
-_log = logging.getLogger(__name__)
 
 
 class Meter:
@@ -29,6 +27,7 @@ class Meter:
         self._usage = usage
         self._add = usage.add
         self._throttle = Throttle(elapsed, enforced)
+        self._faults = FaultLog()
         self.take_over_limits()
 
     def take_over_limits(self) -> None:
@@ -88,8 +87,9 @@ class Meter:
             try:
                 self._usage.store()
                 self.take_over_limits()
-            except apsw.Error:
-                _log.exception("what requests consumed could not be stored, and is tried again")
+            except apsw.Error as fault:
+                fault.add_note("what requests consumed could not be stored in usage.db, and is tried again")
+                self._faults.say(fault)
 
 
 def written(write: Written, size: int) -> Consumption:

@@ -116,7 +116,7 @@ class Choice:
     jsonb: bool = False
     page: int = sqlite.PAGE_BYTES
     cache_kib: int = sqlite.CACHE_KIB
-    mmap: int = sqlite.MMAP_BYTES
+    mmap: int = 0
     checkpoint: int = sqlite.WAL_CHECKPOINT_PAGES
     sync: Sync = "full"
 
