@@ -19,7 +19,6 @@ from alt.storage.catalog import Catalog
 from alt.storage.checksums import file_checksum
 from alt.storage.data_directory import CATALOG_FILE, UnusableDataError
 from alt.storage.database_files import BACKUPS_FOLDER, SUFFIX, set_aside, unknown
-from alt.storage.definition import TableDefinition
 from alt.storage.table import FORMAT
 
 
@@ -83,10 +82,6 @@ def _table(
         if definition.name in catalog.tables:
             return definition.name, "there is a table of that name: --as gives this one another"
         self_description.describe_table(connection, definition)
-    return _listed(catalog, definition, path)
-
-
-def _listed(catalog: Catalog, definition: TableDefinition, path: Path) -> tuple[str, str | None]:
     is_listed = catalog.adopt(definition, path.name)
     return definition.name, None if is_listed else "there is a table of that name"
 

@@ -21,7 +21,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import partial
@@ -95,7 +95,7 @@ class Transactions:
         self._generation = 0  # of the files that tokens are read from
         self.running: dict[str, bytes] = {}  # tokens of transactions under way, and their requests' hashes
         self._queues: dict[frozenset[Table], deque[_Waiting]] = {}
-        self._runs: set[asyncio.Task[None]] = set()  # one for each queue
+        self._runs: set[asyncio.Task[None]] = set()  # one for each queue, and one that settles
         self._lacking: dict[str, list[Entry]] = {}  # by file, what it has to be given before it is used
         self._tried: dict[str, float] = {}  # by file, when that last failed, on the monotonic clock
         self._redone = 0  # files that were given something
@@ -157,9 +157,7 @@ class Transactions:
         queue = self._queues.get(tables)
         if queue is None:
             queue = self._queues[tables] = deque()
-            run = loop.create_task(self._run(tables, queue))
-            self._runs.add(run)
-            run.add_done_callback(self._runs.discard)
+            self._start(self._run(tables, queue))
         queue.append(waiting)
         return waiting.future
 
@@ -363,7 +361,12 @@ class Transactions:
         except RuntimeError:  # a command, which settles as it closes
             return
         if self._settling is None:
-            self._settling = loop.call_later(SETTLE_SECONDS, lambda: loop.create_task(self._settle_beside()))
+            self._settling = loop.call_later(SETTLE_SECONDS, lambda: self._start(self._settle_beside()))
+
+    def _start(self, run: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(run)
+        self._runs.add(task)
+        task.add_done_callback(self._runs.discard)
 
     async def _settle_beside(self) -> None:
         entries = self._settled()
@@ -395,7 +398,7 @@ class Transactions:
 
     async def drain(self) -> None:
         """Return when every transaction is answered."""
-        if self._runs:
+        while self._runs:
             await asyncio.wait(self._runs)
 
     def close(self) -> None:
