@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -139,12 +140,11 @@ def test_a_definition_newer_than_the_catalogs_is_taken_from_the_file(start_serve
             }
         ],
     )
-    client.get_waiter("table_exists").wait(TableName="One")
     while (
         client.describe_table(TableName="One")["Table"]["GlobalSecondaryIndexes"][0]["IndexStatus"]
         != "ACTIVE"
     ):
-        pass
+        time.sleep(0.05)
     client.put_item(TableName="One", Item={"pk": {"S": "3"}, "gk": {"S": "g"}})
     assert server.stop() == 0
     shutil.copy(data.parent / "older.db", data / "catalog.db")
