@@ -6,9 +6,9 @@ group is counted in the file, inside its own transaction, and once it is durable
 written here, into a small file beside it. A file that counts fewer groups than its mark says
 has lost the difference.
 
-The mark is written without a wait for the disk, after the group. It may be behind, which
-at worst hides the loss of the last group; it is never ahead under `--sync full`. It is there
-while a server has the file open, and after that server was killed.
+The mark is written without a wait for the disk, after the group. It may be behind, which at
+worst hides the loss of the last moment (NUMBER_SECONDS in table.py); it is never ahead under
+`--sync full`. It is there while a server has the file open, and after that server was killed.
 """
 
 from __future__ import annotations

@@ -29,14 +29,19 @@ class Statistics:
     def undo(self) -> None:
         self._added = self._marked
 
-    def store(self) -> int:
-        """Add what has gathered to the stored counts, inside the group's transaction; the group's number."""
+    def store(self, *, is_numbered: bool) -> int | None:
+        """Add what has gathered to the stored counts, inside the group's transaction.
+
+        Answers the group's number: it has one if it changes the items' counts, or if it is to have one.
+        """
         items, size = self._added.pop(ITEMS.table, (0, 0))
-        number: int = self._cursor.execute(
-            "UPDATE statistics SET items = items + ?, bytes = bytes + ?, groups = groups + 1 "
-            "WHERE source = 'item' RETURNING groups",
-            (items, size),
-        ).get
+        number: int | None = None
+        if items or size or is_numbered:
+            number = self._cursor.execute(
+                "UPDATE statistics SET items = items + ?, bytes = bytes + ?, groups = groups + 1 "
+                "WHERE source = 'item' RETURNING groups",
+                (items, size),
+            ).get
         for table, (items, size) in self._added.items():
             if items or size:
                 self._cursor.execute(

@@ -25,7 +25,7 @@ from alt.config import MAX_ITEM_COLLECTION_BYTES, Sync
 from alt.errors import transaction_conflict
 from alt.storage import copies, self_description, sqlite
 from alt.storage.change_log import ChangeLog
-from alt.storage.checksums import DamagedItemError, checksum, is_sound
+from alt.storage.checksums import DamagedItemError, is_sound
 from alt.storage.data_directory import UnusableDataError
 from alt.storage.definition import TableDefinition
 from alt.storage.durable_mark import DurableMark
@@ -43,6 +43,9 @@ from alt.values.types import Item
 T = TypeVar("T")
 
 FORMAT = 2
+
+# Groups that leave the counts as they are get a number so often: it takes them another page of the log.
+NUMBER_SECONDS = 0.05
 
 # How long a ClientRequestToken counts.
 TOKEN_SECONDS = 600.0
@@ -89,15 +92,19 @@ class _Bookkeeping:
         self._statistics = statistics
         self._durable = durable
         self._forget_progress = forget_progress
-        self._number = 0  # of the group under way
+        self._number: int | None = None  # of the group under way
+        self._next_number = 0.0  # when a group gets one whatever it does, on the monotonic clock
         self.mark = statistics.mark
         self.undo = statistics.undo
 
     def store(self) -> None:
-        self._number = self._statistics.store()
+        now = time.monotonic()
+        self._number = self._statistics.store(is_numbered=now >= self._next_number)
+        if self._number is not None:
+            self._next_number = now + NUMBER_SECONDS
 
     def stored(self) -> None:
-        if self._durable is not None:
+        if self._durable is not None and self._number is not None:
             self._durable.write(self._number)
 
     def discard(self) -> None:
@@ -307,7 +314,7 @@ class Table:
         rows = []
         added = grown = 0
         for key, new, old_size in writes:
-            rows.append((*key, *new, checksum(new.text)))
+            rows.append(key + new + (zlib_ng.crc32(new.text.encode()),))
             if ESCAPED_NUL in new.text:
                 self._note_nul()
             if old_size is None:
@@ -349,7 +356,7 @@ class Table:
             self.effects.append(Effect(self.file, key, new))
         if ESCAPED_NUL in new.text:
             self._note_nul()
-        self._write.execute(PUT, (*key, *new, checksum(new.text)))
+        self._write.execute(PUT, key + new + (zlib_ng.crc32(new.text.encode()),))  # checksum, without a call
         if old_size is None:
             self._statistics.add(ITEMS.table, 1, new.size)
         else:

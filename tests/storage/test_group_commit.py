@@ -125,7 +125,7 @@ def test_whatever_is_raised_at_a_groups_end_the_next_begins(
         store, table, _ = two_tables(tmp_path)
         stored = Statistics.store
 
-        def failing(_statistics: Statistics) -> int:
+        def failing(_statistics: Statistics, *, is_numbered: bool) -> int | None:  # noqa: ARG001
             monkeypatch.setattr(Statistics, "store", stored)
             raise fault
 
@@ -145,7 +145,7 @@ def test_a_full_disk_says_so(
     async def run() -> None:
         store, table, _ = two_tables(tmp_path)
 
-        def full(_statistics: Statistics) -> int:
+        def full(_statistics: Statistics, *, is_numbered: bool) -> int | None:  # noqa: ARG001
             raise apsw.FullError("database or disk is full")
 
         monkeypatch.setattr(Statistics, "store", full)
