@@ -31,6 +31,7 @@ import apsw
 
 from alt.errors import ApiError, internal_server_error
 from alt.storage.data_directory import UnusableDataError
+from alt.storage.faults import FaultLog
 from alt.storage.group_commit import BUSY_RETRIES, BUSY_RETRY_SECONDS, answer, is_granted, reason
 from alt.storage.journal import DoubtfulError, Entry, Journal, Token
 from alt.storage.rows import RowKey
@@ -103,6 +104,7 @@ class Transactions:
             int, set[Table]
         ] = {}  # by entry, the files that have it but perhaps not durably
         self._settling: asyncio.TimerHandle | None = None
+        self._faults = FaultLog()
 
     def write(self, rows: Rows, work: Callable[[], T], token: Token | None) -> asyncio.Future[T]:
         """Run `work` as one transaction; the future resolves once it is durable.
@@ -374,7 +376,8 @@ class Transactions:
             await asyncio.get_running_loop().run_in_executor(self._executor, self._sync, entries)
             self._forget(entries)
         except (apsw.Error, OSError) as fault:
-            _log.error("the journal keeps its entries for now: %s", fault)
+            fault.add_note("the journal keeps its entries for now")
+            self._faults.say(fault)
         finally:
             self._settling = None
             if self._unsettled:
