@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import apsw
 
 from alt.storage import copies, self_description
-from alt.storage.catalog import Catalog, backup_file_name
+from alt.storage.catalog import Catalog, backup_file_name, backup_path
 from alt.storage.checksums import file_checksum, verify_items
 from alt.storage.copies import Progress, no_progress
 from alt.storage.data_directory import UnusableDataError
@@ -110,8 +110,8 @@ class Backups:
         if self._directory is None:
             if (contents := self._in_memory.pop(backup.id, None)) is not None:
                 contents.close()
-        elif remove(path := self._path(backup)):
-            self._catalog.note_deleted(f"{path.parent.name}/{path.name}")
+        elif remove(self._path(backup)):
+            self._catalog.note_deleted(backup_path(backup))
 
     def _path(self, backup: Backup) -> Path:
         assert self._directory is not None

@@ -79,7 +79,7 @@ class Catalog:
         with self._transaction():
             torn = [backup for backup in self.backups.values() if not backup.available]
             for backup in torn:
-                self._doom(_backup_path(backup))
+                self._doom(backup_path(backup))
             self._connection.execute("DELETE FROM backup WHERE available = 0")
             doomed: list[Any] = self._connection.execute("SELECT path FROM doomed_file").fetchall()
             gone = [(path,) for (path,) in doomed if delete(path)]
@@ -115,7 +115,7 @@ class Catalog:
         if self._is_taken(definition.name):
             self._load()
             return False
-        path = _table_path(file)
+        path = table_path(file)
         if create_file is not None:
             self.begin_file(path)
             create_file(file)
@@ -125,10 +125,7 @@ class Catalog:
                 self._doom(path)
             else:
                 self._own(path)
-                self._connection.execute(
-                    "INSERT INTO dynamo_table (name, id, file, definition) VALUES (?, ?, ?, ?)",
-                    (definition.name, definition.id, file, definition.to_json()),
-                )
+                self._list(definition, file)
         if is_taken:
             self._load()
             return False
@@ -143,12 +140,15 @@ class Catalog:
                 "SELECT 1 FROM dynamo_table WHERE name = ? OR id = ?", (definition.name, definition.id)
             ).get
             if taken is None:
-                self._connection.execute(
-                    "INSERT INTO dynamo_table (name, id, file, definition) VALUES (?, ?, ?, ?)",
-                    (definition.name, definition.id, file, definition.to_json()),
-                )
+                self._list(definition, file)
         self._load()
         return taken is None
+
+    def _list(self, definition: TableDefinition, file: str) -> None:
+        self._connection.execute(
+            "INSERT INTO dynamo_table (name, id, file, definition) VALUES (?, ?, ?, ?)",
+            (definition.name, definition.id, file, definition.to_json()),
+        )
 
     def _is_taken(self, name: str) -> bool:
         found = self._connection.execute("SELECT 1 FROM dynamo_table WHERE name = ?", (name,)).get
@@ -187,7 +187,7 @@ class Catalog:
     def remove(self, definition: TableDefinition) -> None:
         """Forget a table; its file is doomed."""
         with self._transaction():
-            self._doom(_table_path(self.files[definition.id]))
+            self._doom(table_path(self.files[definition.id]))
             self._connection.execute("DELETE FROM dynamo_table WHERE id = ?", (definition.id,))
         del self.tables[definition.name], self.files[definition.id]
 
@@ -203,11 +203,11 @@ class Catalog:
         try:
             with self._transaction():
                 for file in placed.values():
-                    self._own(_table_path(file))
+                    self._own(table_path(file))
                     if not self._connection.changes():
                         raise UnusableDataError(f"{file} is gone: a server has started meanwhile. Try again")
                 files = self._connection.execute("SELECT file FROM main.dynamo_table")
-                old = {_table_path(str(file)) for (file,) in files.fetchall()}
+                old = {table_path(str(file)) for (file,) in files.fetchall()}
                 for path in old:
                     self._doom(path)
                 self._connection.execute("DELETE FROM main.dynamo_table")
@@ -272,7 +272,7 @@ class Catalog:
     def remove_backup(self, backup: Backup) -> None:
         """Forget a backup; its file is doomed."""
         with self._transaction():
-            self._doom(_backup_path(backup))
+            self._doom(backup_path(backup))
             self._connection.execute("DELETE FROM backup WHERE id = ?", (backup.id,))
         self.backups.pop(backup.id, None)
 
@@ -281,8 +281,8 @@ class Catalog:
     def paths(self) -> Iterable[str]:
         """Of all files that tables and backups own and that are doomed, in the data directory."""
         doomed: Any = self._connection.execute("SELECT path FROM doomed_file")
-        yield from map(_table_path, self.files.values())
-        yield from map(_backup_path, self.backups.values())
+        yield from map(table_path, self.files.values())
+        yield from map(backup_path, self.backups.values())
         yield from (path for (path,) in doomed)
 
     def close(self) -> None:
@@ -303,11 +303,13 @@ class Catalog:
         self.removed.update(self._dooming)  # now that the file is certain to be nobody's
 
 
-def _table_path(file: str) -> str:
+def table_path(file: str) -> str:
+    """Of a table's file in the data directory, as the catalog names files."""
     return f"{TABLES_FOLDER}/{file}"
 
 
-def _backup_path(backup: Backup) -> str:
+def backup_path(backup: Backup) -> str:
+    """Of a backup's file, likewise."""
     return f"{BACKUPS_FOLDER}/{backup_file_name(backup)}"
 
 

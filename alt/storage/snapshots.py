@@ -32,7 +32,7 @@ import ujson
 from zlib_ng import zlib_ng
 
 from alt.storage import copies, sqlite
-from alt.storage.catalog import FORMAT, Catalog
+from alt.storage.catalog import FORMAT, Catalog, table_path
 from alt.storage.checksums import DamagedItemError, file_checksum, verify_items
 from alt.storage.data_directory import (
     CATALOG_FILE,
@@ -301,7 +301,7 @@ class Snapshots:
             tables = self._snapshot_tables(folder)
             placed = {table.id: file_name(table.name, f"{table.id}-{new_id()[-8:]}") for table in tables}
             for file in placed.values():
-                catalog.begin_file(f"{TABLES_FOLDER}/{file}")
+                catalog.begin_file(table_path(file))
             try:
                 self._place(folder, tables, placed, progress)
                 definitions = self._begin_logs_anew(tables, placed, now)

@@ -17,7 +17,7 @@ from alt.config import MAX_ITEM_COLLECTION_BYTES, TTL_INTERVAL_SECONDS, Sync
 from alt.descriptors import MAX_OPEN_TABLES
 from alt.storage import copies
 from alt.storage.backups import Backups
-from alt.storage.catalog import Catalog
+from alt.storage.catalog import Catalog, table_path
 from alt.storage.data_directory import (
     CATALOG_FILE,
     JOURNAL_FILE,
@@ -379,7 +379,7 @@ class Store:
             else:
                 table.redefine(definition)
         if self._serves:
-            in_use = {f"{TABLES_FOLDER}/{file}" for file in self.open_tables.leaving_files}
+            in_use = set(map(table_path, self.open_tables.leaving_files))
             for path in self._catalog.removed - in_use:
                 self._delete_removed(path)
             if any(old_files.get(table_id, file) != file for table_id, file in files.items()):
@@ -398,7 +398,7 @@ class Store:
         """Close a table that is gone, once no request that found it before can still come to write there."""
 
         def closed(table: Table) -> None:
-            path = f"{TABLES_FOLDER}/{table.file}"
+            path = table_path(table.file)
             if self._serves and path in self._catalog.removed:
                 self._delete_removed(path)
 
@@ -460,7 +460,7 @@ class Store:
 
     def _table_path(self, definition: TableDefinition) -> str:
         """Of the table's file in the data directory, as the catalog has it."""
-        return f"{TABLES_FOLDER}/{self._catalog.files[definition.id]}"
+        return table_path(self._catalog.files[definition.id])
 
     def _delete_removed(self, path: str) -> None:
         """Delete a file that the catalog says is removed. What is still in use the next start deletes."""

@@ -175,12 +175,12 @@ class Transactions:
                     for table in held:
                         table.release()
         except Exception as fault:
+            refusal = fault
             if not isinstance(fault, ApiError):
                 _log.error("transactions over %s failed: %s", _named(tables), reason(fault))
+                refusal = internal_server_error()
             for waiting in queue:
-                answer(
-                    waiting.future, None, fault if isinstance(fault, ApiError) else internal_server_error()
-                )
+                answer(waiting.future, None, refusal)
         finally:
             del self._queues[tables]
 
