@@ -16,7 +16,7 @@ from typing import Any
 import apsw
 import ujson
 
-from alt.storage import sqlite
+from alt.storage import own_rows, sqlite
 from alt.storage.checksums import is_sound
 from alt.storage.data_directory import UnusableDataError, using
 from alt.storage.definition import TableDefinition
@@ -170,6 +170,9 @@ class _Check:
             for name in [str(name) for (name,) in tables]:
                 if _integrity(self._connection, f'integrity_check("{name}")'):
                     self._found.unreadable.add(name if name.isidentifier() else f'"{name}"')
+        for name in own_rows.lacking(self._connection):
+            self._found.damage.append(f"{name} lost the row that every table has")
+            self._found.unreadable.add(name)
 
     def _readable_indexes(self) -> list[Index]:
         readable = []

@@ -29,7 +29,6 @@ _EVERYWHERE = ("lost+found",)
 APPLICATION_ID = 0x414C5431
 
 PRIVATE_FOLDER = 0o700
-_SQLITE_HEADER = b"SQLite format 3\0"
 
 
 class UnusableDataError(Exception):
@@ -66,10 +65,6 @@ def refuse_foreign(directory: Path) -> None:
         return
     catalog = directory / CATALOG_FILE
     if catalog.is_file() and catalog.stat().st_size:
-        if catalog.read_bytes()[: len(_SQLITE_HEADER)] != _SQLITE_HEADER:
-            raise UnusableDataError(
-                f"cannot use {catalog}: file is not a database. `alt tables adopt` makes it anew from the tables' files"
-            )
         if not _is_alts(catalog):
             raise UnusableDataError(f"{catalog} is no file of Alt's")
         return
@@ -98,6 +93,10 @@ def _is_alts(database: Path) -> bool:
         try:
             is_empty = connection.execute("SELECT count(*) = 0 FROM sqlite_schema").get
             return bool(is_empty) or bool(connection.pragma("application_id") == APPLICATION_ID)
+        except apsw.NotADBError:
+            raise UnusableDataError(
+                f"cannot use {database}: file is not a database. `alt tables adopt` makes it anew from the tables' files"
+            ) from None
         finally:
             connection.close()
 

@@ -41,7 +41,8 @@ def connect(
         pragmas.append("mmap_size = 0")  # a mapped file that is cut would end the process (DESIGN.md)
         if not read_only:
             # fullfsync: on macOS a plain fsync does not reach the disk.
-            pragmas += [f"synchronous = {sync}", f"fullfsync = {int(sync == 'full')}"]
+            full = int(sync == "full")
+            pragmas += [f"synchronous = {sync}", f"fullfsync = {full}", f"checkpoint_fullfsync = {full}"]
     for pragma in pragmas:
         connection.execute(f"PRAGMA {pragma}")
     connection.wal_autocheckpoint(WAL_CHECKPOINT_PAGES)

@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -23,7 +23,7 @@ from zlib_ng import zlib_ng
 
 from alt.config import MAX_ITEM_COLLECTION_BYTES, Sync
 from alt.errors import transaction_conflict
-from alt.storage import copies, self_description, sqlite
+from alt.storage import copies, own_rows, self_description, sqlite
 from alt.storage.change_log import ChangeLog
 from alt.storage.checksums import DamagedItemError, is_sound
 from alt.storage.data_directory import UnusableDataError
@@ -145,6 +145,7 @@ class Table:
             self._reader = self._writer
         else:
             sqlite.check_format(self._writer, "table", FORMAT)
+            own_rows.refuse_lacking(self._writer)
             self._reader = sqlite.connect(path, read_only=True)
         self._writer.set_busy_timeout(0)  # who writes waits on the event loop, not inside SQLite
         self._read = Reading(self._reader, self.label, is_writer=self._reader is self._writer)
@@ -454,12 +455,15 @@ class Table:
             self._writer.execute(f"PRAGMA synchronous = {sync}", can_cache=False)
 
     def sync(self) -> None:
-        """Make durable what was committed without a wait for the disk. May run on any thread, on a closed table, too."""
+        """Make durable what was committed without a wait for the disk. May run on any thread, on a closed table, too.
+
+        That is the write-ahead log: SQLite syncs the file itself before it lets go of the log. The file must not be
+        opened here, since closing it again would drop SQLite's locks (DESIGN.md, "Locks").
+        """
         if self._path is None or self._sync == "off":
             return
-        for path in (Path(f"{self._path}-wal"), self._path):
-            if path.exists():
-                copies.sync_file(path)
+        with suppress(FileNotFoundError):  # it was let go of
+            copies.sync_file(Path(f"{self._path}-wal"))
 
     def mark(self) -> int:
         """The number of the last transaction over several tables that this file has."""

@@ -222,3 +222,24 @@ def test_a_file_that_is_cut_takes_no_other_table_down(start_server: Any, tmp_pat
             client.get_item(TableName="Music", Key={"pk": {"S": str(number)}})
     client.put_item(TableName="Other", Item={"pk": {"S": "a"}})
     assert client.scan(TableName="Other")["Count"] == 1
+
+
+@pytest.mark.parametrize("row", ["statistics", "transaction_mark", "peculiarity"])
+def test_a_file_without_a_row_that_every_table_has_is_damaged(
+    row: str, start_server: Any, alt: Any, tmp_path: Path
+) -> None:
+    server = prepare(start_server, tmp_path)
+    put(server.client(), 1)
+    server.stop()
+    with closing(apsw.Connection(str(table_file(tmp_path)))) as file:
+        file.execute(f"DELETE FROM {row}")
+    log = tmp_path / "log"
+    client = start_server("--data-dir", tmp_path, log=log).client()
+    with pytest.raises(ClientError, match="InternalServerError"):
+        client.scan(TableName="Music")
+    assert f"{row} lost the row that every table has" in log.read_text()
+    assert "Traceback" not in log.read_text()
+    checked = alt("tables", "check", "--data-dir", tmp_path)
+    assert checked.status == 1
+    assert any(row in problem for *_, problem in checked.rows)
+    client.delete_table(TableName="Music")
