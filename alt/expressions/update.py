@@ -115,17 +115,20 @@ class Update:
 class _Changes:
     """A copy of an item in the making."""
 
-    __slots__ = ("_appended", "_item", "_opened", "_removed")
+    __slots__ = ("_appended", "_item", "_opened", "_removed", "_unchecked")
 
     def __init__(self, item: Item) -> None:
+        # Of how many more values the nesting is looked at. An item with more of them is too large, whatever
+        # they are, and a short update can copy a large list many times.
+        self._unchecked = MAX_ITEM_BYTES
         self._item = item.copy()
         self._opened: dict[Elements, Any] = {}  # the containers copied so far, by path
         self._appended: dict[Elements, dict[int, AttributeValue]] = {}
         self._removed: dict[Elements, list[int]] = {}
 
     def write(self, path: Elements, value: AttributeValue) -> None:
-        if "M" in value or "L" in value:
-            check_nesting(value, len(path))
+        if ("M" in value or "L" in value) and self._unchecked > 0:
+            self._unchecked -= check_nesting(value, len(path))
         if len(path) == 1:
             self._item[path[0]] = value  # type: ignore[index]
             return

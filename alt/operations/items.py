@@ -14,6 +14,7 @@ import ujson
 
 from alt import errors
 from alt.capacity import Consumption, consumed_capacity, read_units, write_units
+from alt.config import MAX_ITEM_BYTES
 from alt.errors import ApiError, validation
 from alt.expressions import Condition, Placeholders, Projection, Update, legacy, write_expressions
 from alt.operations.caller import Caller
@@ -219,7 +220,7 @@ def updated_item(
         if not before and not update.creates:
             return None
         after, changed = update.apply(after), update.attribute_names
-    size = item_size(after) if old is None else resized(old.size, before, after, changed)
+    size = item_size(after) if old is None else resized(old.size, before, after, changed, MAX_ITEM_BYTES)
     if too_large(table.definition, after, size):
         raise _update_too_large()
     check_updated_index_keys(table.definition, before, after)

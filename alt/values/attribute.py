@@ -75,17 +75,24 @@ def normalize(value: AttributeValue, older: bool = False, level: int = 1) -> int
     return size
 
 
-def check_nesting(value: AttributeValue, level: int = 1) -> None:
-    """Raises if a canonical value at `level` reaches deeper than an item may."""
-    if level > MAX_LEVELS:
-        raise validation(NESTED_TOO_DEEP)
-    ((kind, content),) = value.items()
-    if kind == "M":
-        content = content.values()
-    elif kind != "L":
-        return
-    for inner in content:
-        check_nesting(inner, level + 1)
+def check_nesting(value: AttributeValue, level: int = 1) -> int:
+    """How many values a canonical one at `level` has in it; raises if they reach deeper than an item may."""
+    count = 0
+    layer = [value]
+    while layer:
+        if level > MAX_LEVELS:
+            raise validation(NESTED_TOO_DEEP)
+        inner: list[AttributeValue] = []
+        for each in layer:
+            for kind, content in each.items():
+                if kind == "L":
+                    inner += content
+                elif kind == "M":
+                    inner += content.values()
+        count += len(inner)
+        layer = inner
+        level += 1
+    return count
 
 
 def _entries(entries: Item, level: int, older: bool, wrong_names: list[str]) -> int:

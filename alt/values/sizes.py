@@ -26,15 +26,70 @@ def item_size(item: Item) -> int:
     return size
 
 
-def resized(size: int, before: Item, after: Item, changed: Iterable[str]) -> int:
-    """Bytes of a canonical item that had `size` before attributes of these names were changed."""
+def resized(size: int, before: Item, after: Item, changed: Iterable[str], limit: int) -> int:
+    """Bytes of a canonical item that had `size` before attributes of these names were changed.
+
+    Values that both items share are not looked at. Nor is all that comes, once the item is over
+    `limit`: a short update can copy a large list many times.
+    """
+    come: list[AttributeValue] = []
     for name in changed:
         old, new = before.get(name), after.get(name)
-        if old is not None:
+        if old is not None and new is not None:
+            size += _replaced(old, new, come)
+        elif old is not None:
             size -= text_size(name) + value_size(old)
-        if new is not None:
-            size += text_size(name) + value_size(new)
+        elif new is not None:
+            size += text_size(name)
+            come.append(new)
+    for value in come:
+        if size > limit:
+            break
+        size += value_size(value)
     return size
+
+
+def _replaced(old: AttributeValue, new: AttributeValue, come: list[AttributeValue]) -> int:
+    """The bytes by which a value grows that gives way to another, but for those of the values that `come` is given."""
+    if old is new:
+        return 0
+    if "L" in old and "L" in new:
+        return _replaced_elements(old["L"], new["L"], come)
+    if "M" in old and "M" in new:
+        return _replaced_entries(old["M"], new["M"], come)
+    come.append(new)
+    return -value_size(old)
+
+
+def _replaced_elements(
+    old: list[AttributeValue], new: list[AttributeValue], come: list[AttributeValue]
+) -> int:
+    shorter = min(len(old), len(new))
+    first = next((index for index in range(shorter) if old[index] is not new[index]), shorter)
+    last = next(
+        (index for index in range(shorter - first) if old[-1 - index] is not new[-1 - index]), shorter - first
+    )
+    olds, news = old[first : len(old) - last], new[first : len(new) - last]
+    shorter = min(len(olds), len(news))
+    grown = ELEMENT_BYTES * (len(news) - len(olds))
+    for one, other in zip(olds, news, strict=False):
+        grown += _replaced(one, other, come)
+    come += news[shorter:]
+    return grown - sum(map(value_size, olds[shorter:]))
+
+
+def _replaced_entries(old: Item, new: Item, come: list[AttributeValue]) -> int:
+    grown = 0
+    for name, value in old.items():
+        other = new.get(name)
+        if other is None:
+            grown -= ELEMENT_BYTES + text_size(name) + value_size(value)
+        elif other is not value:
+            grown += _replaced(value, other, come)
+    for name in new.keys() - old.keys():
+        grown += ELEMENT_BYTES + text_size(name)
+        come.append(new[name])
+    return grown
 
 
 def value_size(value: AttributeValue) -> int:
