@@ -18,9 +18,15 @@ from alt.http.access import Access
 from alt.http.connections import Connections
 from alt.http.dispatch import Dispatcher
 from alt.http.protocol import Connection
-from alt.operations.engine import Engine
-from alt.storage.data_directory import ServerLock, is_open_to_others, make_private, refuse_foreign, using
-from alt.storage.store import Store
+from alt.operations.context import Context
+from alt.storage.sqlite.data_directory import (
+    ServerLock,
+    is_open_to_others,
+    make_private,
+    refuse_foreign,
+    using,
+)
+from alt.storage.sqlite.store import Store
 
 BACKLOG = 1_024
 SEND_BUFFER_BYTES = 256 * 1024
@@ -81,7 +87,7 @@ async def _serve_locked(settings: Settings, lock: ServerLock | None, ready: Call
         )
         store.recover()
     address = _address(listener)
-    engine = Engine(
+    context = Context(
         store,
         clock,
         lambda: str(uuid.uuid4()),
@@ -91,9 +97,9 @@ async def _serve_locked(settings: Settings, lock: ServerLock | None, ready: Call
         ttl_change_interval=settings.ttl_change_interval,
         write_isolation=WRITE_ISOLATIONS[settings.write_isolation],
     )
-    metering = loop.create_task(engine.meter.keep_storing())
+    metering = loop.create_task(context.meter.keep_storing())
     dispatcher = Dispatcher(
-        engine, address, Access(settings.host, settings.allowed_hosts, settings.cors_origins)
+        context, address, Access(settings.host, settings.allowed_hosts, settings.cors_origins)
     )
     connections = Connections(dispatcher, loop, budget.connections)
     server = await loop.create_server(lambda: Connection(connections), sock=listener, backlog=BACKLOG)

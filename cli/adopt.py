@@ -14,7 +14,7 @@ from .data import data_dir_option
 from .progress import progress_bar
 
 if TYPE_CHECKING:
-    from alt.storage.adoption import Adopted
+    from alt.storage.sqlite.copies.adoption import Adopted
 
 HEADINGS = ("File", "Kind", "Name", "State")
 
@@ -34,8 +34,8 @@ def adopt(files: tuple[Path, ...], name: str | None, data_dir: Path | None, as_j
 
     import apsw
 
-    from alt.storage import adoption
-    from alt.storage.data_directory import ServerLock, UnusableDataError
+    from alt.storage.sqlite.copies import adoption
+    from alt.storage.sqlite.data_directory import ServerLock, UnusableDataError
 
     directory = (data_dir or default_data_dir()).absolute()
     if name is not None and len(files) != 1:

@@ -16,8 +16,8 @@ from .data import data_dir_option, opened
 from .progress import Report, progress_bar
 
 if TYPE_CHECKING:
-    from alt.storage.check import Drift, Entries, Found
-    from alt.storage.store import Store
+    from alt.storage.sqlite.maintenance.check import Drift, Entries, Found
+    from alt.storage.sqlite.store import Store
 
 HEADINGS = ("Table", "Part", "State", "Found")
 SHOWN_MESSAGES = 3  # of SQLite's, on one file
@@ -54,17 +54,17 @@ def check(name: str | None, repair: bool, data_dir: Path | None, as_json: bool) 
     A server may run meanwhile. The check reads one state of the file; --repair writes in
     steps of some milliseconds. Only damaged pages must be repaired with the server stopped.
     """
-    from alt.storage.data_directory import UnusableDataError
+    from alt.storage.sqlite.data_directory import UnusableDataError
 
     directory = (data_dir or default_data_dir()).absolute()
     tables: dict[str, list[Part]] = {}
     unusable: list[str] = []  # whose files cannot even be read
-    with opened(data_dir) as engine, progress_bar() as report:
-        if name is not None and engine.store.definition(name) is None:
+    with opened(data_dir) as context, progress_bar() as report:
+        if name is not None and context.store.definition(name) is None:
             raise click.ClickException(f"no table {name}: `alt tables ls` lists those there are")
-        for table in engine.store.names() if name is None else [name]:
+        for table in context.store.names() if name is None else [name]:
             try:
-                tables[table] = list(_examined(engine.store, table, directory, repair, report))
+                tables[table] = list(_examined(context.store, table, directory, repair, report))
             except UnusableDataError as error:
                 tables[table] = [Part("file", problems=[str(error)], state=WRONG)]
                 unusable.append(table)
@@ -81,7 +81,7 @@ def check(name: str | None, repair: bool, data_dir: Path | None, as_json: bool) 
 
 def _examined(store: Store, table: str, directory: Path, mend: bool, report: Report) -> Iterator[Part]:
     """The parts of a table as they are now, with what was wrong with those that are mended."""
-    from alt.storage.check import check
+    from alt.storage.sqlite.maintenance.check import check
 
     def told(what: str, done: int, total: int) -> None:
         report(f"{table}: {what}", done, total)
@@ -100,9 +100,9 @@ def _examined(store: Store, table: str, directory: Path, mend: bool, report: Rep
 
 
 def _mended(store: Store, found: Found, directory: Path, report: Report) -> Found | None:
-    from alt.storage.check import check
-    from alt.storage.data_directory import AlreadyServedError, ServerLock
-    from alt.storage.repair import repair, rewrite
+    from alt.storage.sqlite.data_directory import AlreadyServedError, ServerLock
+    from alt.storage.sqlite.maintenance.check import check
+    from alt.storage.sqlite.maintenance.repair import repair, rewrite
 
     if not found.only_indexes_are_unreadable:
         return found

@@ -14,7 +14,7 @@ import click
 from alt.config import default_data_dir
 
 if TYPE_CHECKING:
-    from alt.operations.engine import Engine
+    from alt.operations.context import Context
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -31,7 +31,12 @@ def data_dir_option(command: Command) -> Command:
 
 def directory_of(data_dir: Path | None) -> Path:
     """The data directory, which must be there already."""
-    from alt.storage.data_directory import CATALOG_FILE, LostCatalogError, UnusableDataError, refuse_foreign
+    from alt.storage.sqlite.data_directory import (
+        CATALOG_FILE,
+        LostCatalogError,
+        UnusableDataError,
+        refuse_foreign,
+    )
 
     directory = (data_dir or default_data_dir()).absolute()
     try:
@@ -49,15 +54,15 @@ def directory_of(data_dir: Path | None) -> Path:
 
 
 @contextmanager
-def opened(data_dir: Path | None) -> Iterator[Engine]:
-    """The engine over a data directory that is there already."""
+def opened(data_dir: Path | None) -> Iterator[Context]:
+    """The context over a data directory that is there already."""
     import time
     import uuid
 
     from alt import descriptors
-    from alt.operations.engine import Engine
-    from alt.storage.data_directory import UnusableDataError, using
-    from alt.storage.store import Store
+    from alt.operations.context import Context
+    from alt.storage.sqlite.data_directory import UnusableDataError, using
+    from alt.storage.sqlite.store import Store
 
     directory = directory_of(data_dir)
     try:
@@ -67,7 +72,7 @@ def opened(data_dir: Path | None) -> Iterator[Engine]:
         raise click.ClickException(str(error)) from None
     try:
         with using(directory):
-            yield Engine(store, time.time, lambda: str(uuid.uuid4()))
+            yield Context(store, time.time, lambda: str(uuid.uuid4()))
     except UnusableDataError as error:
         raise click.ClickException(str(error)) from None
     finally:
@@ -75,7 +80,7 @@ def opened(data_dir: Path | None) -> Iterator[Engine]:
 
 
 @contextmanager
-def opened_whole(data_dir: Path | None) -> Iterator[Engine]:
+def opened_whole(data_dir: Path | None) -> Iterator[Context]:
     """The same for commands that copy tables: none of them lacks what a crash left to be finished.
 
     Where no server runs, none starts meanwhile. Errors are said in one line.
@@ -85,7 +90,7 @@ def opened_whole(data_dir: Path | None) -> Iterator[Engine]:
     import apsw
 
     from alt.errors import ApiError
-    from alt.storage.data_directory import AlreadyServedError, ServerLock
+    from alt.storage.sqlite.data_directory import AlreadyServedError, ServerLock
 
     logging.getLogger("alt").addHandler(logging.NullHandler())  # the command says it itself
     try:
@@ -93,10 +98,10 @@ def opened_whole(data_dir: Path | None) -> Iterator[Engine]:
     except AlreadyServedError:
         lock = None
     try:
-        with opened(data_dir) as engine:
+        with opened(data_dir) as context:
             if lock is not None:
-                engine.store.finish_transactions()
-            yield engine
+                context.store.finish_transactions()
+            yield context
     except ApiError as error:
         raise click.ClickException(error.message or error.type) from None
     except (apsw.Error, OSError) as error:

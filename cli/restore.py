@@ -14,8 +14,8 @@ from .moments import parse_moment, show_moment
 from .progress import Report, progress_bar
 
 if TYPE_CHECKING:
-    from alt.operations.engine import Engine
-    from alt.storage.definition import TableDefinition
+    from alt.operations.context import Context
+    from alt.storage.model.definition import TableDefinition
 
 
 @click.command()
@@ -32,19 +32,19 @@ def restore(table: str, moment: str, name: str | None, as_json: bool, data_dir: 
     Its point-in-time recovery must have been on since then (UpdateContinuousBackups).
     """
     from alt.config import DEFAULT_REGION
-    from alt.operations.table_description import describe
+    from alt.operations.tables.description import describe
 
     target = name or f"{table}-restored"
-    with opened_whole(data_dir) as engine:
-        at = parse_moment(moment, engine.clock())
-        definition = _wanted(engine, table, target, at)
+    with opened_whole(data_dir) as context:
+        at = parse_moment(moment, context.clock())
+        definition = _wanted(context, table, target, at)
         with progress_bar() as report:
-            asyncio.run(_run(engine, definition, report))
-        restored = engine.table(target)
+            asyncio.run(_run(context, definition, report))
+        restored = context.table(target)
         described = describe(
             restored.definition,
             DEFAULT_REGION,
-            engine.clock(),
+            context.clock(),
             restored.statistics(),
             restored.index_statistics(),
         )
@@ -55,14 +55,14 @@ def restore(table: str, moment: str, name: str | None, as_json: bool, data_dir: 
         click.echo(f"Restored {table} as of {show_moment(at)} as {target}: {items} items.")
 
 
-def _wanted(engine: Engine, table: str, target: str, at: float) -> TableDefinition:
+def _wanted(context: Context, table: str, target: str, at: float) -> TableDefinition:
     """The definition of the table to make, or the reason why not in a line."""
     from alt import validation
     from alt.errors import ApiError
+    from alt.operations.backups.recovery import definition_from_past
     from alt.operations.caller import Caller
-    from alt.operations.recovery import definition_from_past
-    from alt.storage.data_directory import using
-    from alt.storage.recovery import earliest
+    from alt.storage.sqlite.copies.recovery import earliest
+    from alt.storage.sqlite.data_directory import using
 
     request = {"SourceTableName": table, "TargetTableName": target, "RestoreDateTime": at}
     check = validation.checker("dynamodb", "RestoreTableToPointInTime")
@@ -70,7 +70,7 @@ def _wanted(engine: Engine, table: str, target: str, at: float) -> TableDefiniti
     try:
         check(request)
         with using(f"table {table}"):
-            return definition_from_past(engine, request, Caller(None))
+            return definition_from_past(context, request, Caller(None))
     except ApiError as error:
         if error.type == "TableNotFoundException":
             raise click.ClickException(f"no table {table}: `alt tables ls` lists those there are") from None
@@ -81,8 +81,8 @@ def _wanted(engine: Engine, table: str, target: str, at: float) -> TableDefiniti
                 f"point-in-time recovery of {table} is off: UpdateContinuousBackups turns it on, for what follows"
             ) from None
         if error.type == "InvalidRestoreTimeException":
-            definition = engine.store.definition(table)
-            since = None if definition is None else earliest(definition.recovery, engine.clock())
+            definition = context.store.definition(table)
+            since = None if definition is None else earliest(definition.recovery, context.clock())
             window = "" if since is None else f" from {show_moment(since)} up to now"
             raise click.ClickException(
                 f"{table} can be restored to a moment{window}, and not to {show_moment(at)}"
@@ -90,16 +90,16 @@ def _wanted(engine: Engine, table: str, target: str, at: float) -> TableDefiniti
         raise click.ClickException(error.message or error.type) from None
 
 
-async def _run(engine: Engine, definition: TableDefinition, report: Report) -> None:
+async def _run(context: Context, definition: TableDefinition, report: Report) -> None:
+    from alt.operations.backups.restore_table import begin_restore
     from alt.operations.caller import Caller
-    from alt.operations.restore_table import begin_restore
 
     name = definition.name
     begin_restore(
-        engine, definition, Caller(None), lambda done, total: report(f"Restoring {name}", done, total)
+        context, definition, Caller(None), lambda done, total: report(f"Restoring {name}", done, total)
     )
     try:
-        if (fault := await engine.store.restores.finish(definition)) is not None:
+        if (fault := await context.store.restores.finish(definition)) is not None:
             raise click.ClickException(f"{name} was not restored: {fault}")
     finally:
-        engine.store.abandon(definition)  # where it was interrupted
+        context.store.abandon(definition)  # where it was interrupted

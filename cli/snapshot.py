@@ -15,7 +15,7 @@ from .data import confirm, data_dir_option, directory_of
 from .progress import progress_bar
 
 if TYPE_CHECKING:
-    from alt.storage.snapshots import Snapshots
+    from alt.storage.sqlite.copies.snapshots import Snapshots
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -113,8 +113,8 @@ def _snapshots(data_dir: Path | None) -> Iterator[Snapshots]:
     import apsw
 
     from alt import descriptors
-    from alt.storage.data_directory import UnusableDataError
-    from alt.storage.snapshots import SnapshotError, Snapshots
+    from alt.storage.sqlite.copies.snapshots import SnapshotError, Snapshots
+    from alt.storage.sqlite.data_directory import UnusableDataError
 
     directory = directory_of(data_dir)
     descriptors.raise_limit()  # all tables are read at one moment

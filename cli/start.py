@@ -157,7 +157,7 @@ def start(
     """Serve the DynamoDB API."""
     from alt.http.access import is_loopback
     from alt.service import run
-    from alt.storage.data_directory import UnusableDataError
+    from alt.storage.sqlite.data_directory import UnusableDataError
 
     if memory and data_dir is not None:
         raise click.UsageError("--memory keeps nothing on disk: leave out --data-dir.")

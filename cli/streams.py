@@ -15,9 +15,9 @@ from . import output
 from .data import data_dir_option, opened
 
 if TYPE_CHECKING:
-    from alt.operations.engine import Engine
-    from alt.operations.stream_settings import Stream
-    from alt.storage.definition import StreamDefinition, TableDefinition
+    from alt.operations.context import Context
+    from alt.operations.streams.settings import Stream
+    from alt.storage.model.definition import StreamDefinition, TableDefinition
 
 LIST_HEADINGS = ("Table", "Records", "View", "Shards", "Status", "ARN")
 POLL_SECONDS = 0.2
@@ -40,16 +40,16 @@ def ls(data_dir: Path | None, as_json: bool) -> None:
     view type, shards, status, ARN.
     """
     from alt.config import DEFAULT_REGION
-    from alt.operations.stream_settings import readable_streams
-    from alt.operations.streams import describe
-    from alt.storage.data_directory import UnusableDataError
+    from alt.operations.streams.settings import readable_streams
+    from alt.operations.streams.streams import describe
+    from alt.storage.sqlite.data_directory import UnusableDataError
 
     described, counts, problems = [], [], []
-    with opened(data_dir) as engine:
-        for definition in engine.store.definitions():
-            for each in readable_streams(definition, engine.clock()):
+    with opened(data_dir) as context:
+        for definition in context.store.definitions():
+            for each in readable_streams(definition, context.clock()):
                 try:
-                    stream, records = _counted(engine, definition, each)
+                    stream, records = _counted(context, definition, each)
                 except UnusableDataError as error:
                     problems.append(str(error))
                     continue
@@ -83,25 +83,25 @@ def tail(table: str, start: str, as_json: bool, data_dir: Path | None) -> None:
     A line a record: time, event, sequence number, keys, and what the stream shows of the
     item after and before; tab-separated in a pipe.
     """
-    with opened(data_dir) as engine:
+    with opened(data_dir) as context:
         try:
-            for record in _follow(engine, table, from_start=start == "trim"):
+            for record in _follow(context, table, from_start=start == "trim"):
                 click.echo(record if as_json else _line(ujson.loads(record)))
         except KeyboardInterrupt:
             return
     click.echo(f"The stream of {table} was disabled.", err=True)
 
 
-def _follow(engine: Engine, table: str, *, from_start: bool) -> Iterator[str]:
+def _follow(context: Context, table: str, *, from_start: bool) -> Iterator[str]:
     """The records of all shards as JSON, in the order of the changes; ends with the stream."""
     from alt.config import DEFAULT_REGION
-    from alt.operations import stream_positions as positions
-    from alt.operations.stream_records import RecordWriter
-    from alt.storage.rows import SlotRange
+    from alt.operations.streams import positions as positions
+    from alt.operations.streams.records import RecordWriter
+    from alt.storage.model.rows import SlotRange
 
-    stream = _current(engine, table)
+    stream = _current(context, table)
     label = stream.definition.label
-    position = positions.horizon(stream, engine.clock()) if from_start else positions.end(stream)
+    position = positions.horizon(stream, context.clock()) if from_start else positions.end(stream)
     while True:
         log, end = stream.table.log, positions.end(stream)
         if position < log.trimmed():
@@ -118,29 +118,29 @@ def _follow(engine: Engine, table: str, *, from_start: bool) -> Iterator[str]:
             return
         sys.stdout.flush()
         time.sleep(POLL_SECONDS)
-        stream = _current(engine, table, label)
+        stream = _current(context, table, label)
 
 
-def _counted(engine: Engine, table: TableDefinition, definition: StreamDefinition) -> tuple[Stream, int]:
+def _counted(context: Context, table: TableDefinition, definition: StreamDefinition) -> tuple[Stream, int]:
     """A stream and how many records can be read from it."""
-    from alt.operations import stream_positions as positions
-    from alt.operations.stream_settings import Stream
-    from alt.storage.data_directory import using
+    from alt.operations.streams import positions as positions
+    from alt.operations.streams.settings import Stream
+    from alt.storage.sqlite.data_directory import using
 
     with using(f"table {table.name}"):
-        stream = Stream(engine.table(table.name), definition)
-        return stream, positions.end(stream) - positions.horizon(stream, engine.clock())
+        stream = Stream(context.table(table.name), definition)
+        return stream, positions.end(stream) - positions.horizon(stream, context.clock())
 
 
-def _current(engine: Engine, table: str, label: str | None = None) -> Stream:
+def _current(context: Context, table: str, label: str | None = None) -> Stream:
     """The table's stream that is on, or the one of this label."""
-    from alt.operations.stream_settings import Stream, readable_streams
-    from alt.storage.data_directory import using
+    from alt.operations.streams.settings import Stream, readable_streams
+    from alt.storage.sqlite.data_directory import using
 
-    definition = engine.store.definition(table)
+    definition = context.store.definition(table)
     if definition is None:
         raise click.ClickException(f"no table {table}: `alt tables ls` lists those there are")
-    found = [each for each in readable_streams(definition, engine.clock()) if each.label == label]
+    found = [each for each in readable_streams(definition, context.clock()) if each.label == label]
     if label is None and definition.stream is not None:
         found = [definition.stream]
     if not found:
@@ -148,7 +148,7 @@ def _current(engine: Engine, table: str, label: str | None = None) -> Stream:
             f"{table} has no stream that is on: UpdateTable with a StreamSpecification turns one on"
         )
     with using(f"table {table}"):
-        return Stream(engine.table(table), found[0])
+        return Stream(context.table(table), found[0])
 
 
 def _row(description: dict[str, Any], records: int) -> list[output.Cell]:

@@ -14,8 +14,8 @@ from .check import check
 from .data import confirm, data_dir_option, opened
 
 if TYPE_CHECKING:
-    from alt.operations.engine import Engine
-    from alt.storage.definition import TableDefinition
+    from alt.operations.context import Context
+    from alt.storage.model.definition import TableDefinition
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, as DescribeTable answers it.")
 
@@ -34,9 +34,11 @@ def ls(data_dir: Path | None, as_json: bool) -> None:
     On a terminal as a table; in a pipe one line a table, tab-separated: name, items,
     bytes, time of creation, billing mode, status.
     """
-    with opened(data_dir) as engine:
+    with opened(data_dir) as context:
         problems: list[str] = []
-        descriptions = [_describe(engine, definition, problems) for definition in engine.store.definitions()]
+        descriptions = [
+            _describe(context, definition, problems) for definition in context.store.definitions()
+        ]
     if as_json:
         output.json(descriptions)
     else:
@@ -51,12 +53,12 @@ def ls(data_dir: Path | None, as_json: bool) -> None:
 @json_option
 def show(name: str, data_dir: Path | None, as_json: bool) -> None:
     """Show one table: its keys, indexes, settings and tags."""
-    with opened(data_dir) as engine:
-        from alt.operations import tags, time_to_live
+    with opened(data_dir) as context:
+        from alt.operations.tables import tags, time_to_live
 
         problems: list[str] = []
-        definition = _definition(engine, name)
-        description = _describe(engine, definition, problems) | {
+        definition = _definition(context, name)
+        description = _describe(context, definition, problems) | {
             "Tags": tags.tags_of(definition),
             "TimeToLiveDescription": time_to_live.description(definition),
         }
@@ -75,16 +77,16 @@ def show(name: str, data_dir: Path | None, as_json: bool) -> None:
 @json_option
 def rm(name: str, yes: bool, data_dir: Path | None, as_json: bool) -> None:
     """Remove a table and all its items."""
-    with opened(data_dir) as engine:
-        definition = _definition(engine, name)
-        description = _describe(engine, definition, [])
+    with opened(data_dir) as context:
+        definition = _definition(context, name)
+        description = _describe(context, definition, [])
         if definition.restore is not None:
             raise click.ClickException(f"{name} is being restored; a server that starts finishes it")
         if description["DeletionProtectionEnabled"]:
             raise click.ClickException(f"{name} is protected against deletion; UpdateTable turns that off")
         if not yes:
             confirm(f"Remove {name} and its {output.count(description)} items?")
-        asyncio.run(_remove(engine, definition))
+        asyncio.run(_remove(context, definition))
     if as_json:
         output.json(description)
     else:
@@ -95,25 +97,25 @@ tables.add_command(adopt)
 tables.add_command(check)
 
 
-def _definition(engine: Engine, name: str) -> TableDefinition:
-    definition = engine.store.definition(name)
+def _definition(context: Context, name: str) -> TableDefinition:
+    definition = context.store.definition(name)
     if definition is None:
         raise click.ClickException(f"no table {name}: `alt tables ls` lists those there are")
     return definition
 
 
-def _describe(engine: Engine, definition: TableDefinition, problems: list[str]) -> output.Description:
+def _describe(context: Context, definition: TableDefinition, problems: list[str]) -> output.Description:
     """The table's description. Where its file cannot be read, without counts, and `problems` says why."""
     from alt.config import DEFAULT_REGION
-    from alt.operations.table_description import as_restoring, describe
-    from alt.storage.data_directory import UnusableDataError, using
+    from alt.operations.tables.description import as_restoring, describe
+    from alt.storage.sqlite.data_directory import UnusableDataError, using
 
-    now = engine.clock()
+    now = context.clock()
     if definition.restore is not None:
         return as_restoring(definition, DEFAULT_REGION, now)
     try:
         with using(f"table {definition.name}"):
-            table = engine.table(definition.name)
+            table = context.table(definition.name)
             items, indexes = table.statistics(), table.index_statistics()
     except UnusableDataError as error:
         problems.append(str(error))
@@ -123,5 +125,5 @@ def _describe(engine: Engine, definition: TableDefinition, problems: list[str]) 
     return describe(definition, DEFAULT_REGION, now, items, indexes)
 
 
-async def _remove(engine: Engine, definition: TableDefinition) -> None:
-    await engine.store.remove(definition)
+async def _remove(context: Context, definition: TableDefinition) -> None:
+    await context.store.remove(definition)

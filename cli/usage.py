@@ -13,7 +13,7 @@ from .data import data_dir_option, opened
 from .output import Cell
 
 if TYPE_CHECKING:
-    from alt.storage.usage import KeyLimit, Used
+    from alt.storage.sqlite.usage import KeyLimit, Used
 
 _HEADINGS = ("Access key", "Table", "Index", "Read units", "Write units", "Requests", "Throttled")
 _LIMIT_HEADINGS = ("Access key", "Read units/s", "Write units/s")
@@ -44,10 +44,10 @@ def usage(
     context.obj = data_dir
     if context.invoked_subcommand is not None:
         return
-    with opened(data_dir) as engine:
-        stored = engine.store.usage.rows()
+    with opened(data_dir) as data:
+        stored = data.store.usage.rows()
         if reset:
-            engine.store.usage.reset()
+            data.store.usage.reset()
     found = [
         used
         for used in stored
@@ -81,17 +81,17 @@ def limit(
     A running server notices within a second. What is over the limit is answered with
     RequestLimitExceeded, which SDKs try again.
     """
-    from alt.storage.usage import KeyLimit
+    from alt.storage.sqlite.usage import KeyLimit
 
     is_change = read is not None or write is not None or off
     if (access_key is None) == is_change or (off and (read is not None or write is not None)):
         raise click.UsageError(
             "Give an access key with --read, --write or both, or with --off; or nothing to list."
         )
-    with opened(data_dir or context.obj) as engine:
+    with opened(data_dir or context.obj) as data:
         if access_key is not None:
-            engine.store.usage.set_limit(access_key, None if off else KeyLimit(read, write))
-        limits = dict(engine.store.usage.limits())
+            data.store.usage.set_limit(access_key, None if off else KeyLimit(read, write))
+        limits = dict(data.store.usage.limits())
     if access_key is not None:
         limits = {key: limit for key, limit in limits.items() if key == access_key}
     if as_json:

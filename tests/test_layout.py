@@ -13,7 +13,8 @@ ROOT = Path(__file__).parent.parent
 LAYERS = [
     {"errors", "config", "clock", "descriptors", "sql"},
     {"values", "capacity"},
-    {"validation", "expressions", "storage"},
+    {"validation", "expressions"},
+    {"storage"},
     {"operations"},
     {"http"},
     {"service"},

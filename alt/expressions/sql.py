@@ -4,7 +4,7 @@ The evaluator (`conditions`) is the reference: SQL must say what it says, of eve
 item. Every piece of SQL here is therefore 0 or 1, never NULL, which NOT would turn
 into a match. Where SQL alone cannot tell (binary order, a map's entries in another
 order), it asks the evaluator about that one item through the function
-`holds(test, item)`, which `alt.storage.sqlite` registers on its connections. A
+`holds(test, item)`, which `alt.storage.sqlite.connections` registers on its connections. A
 condition beyond what is written here is not compiled at all.
 
 The SQL of a condition depends on its shape only: names and values are bound, so

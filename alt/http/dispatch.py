@@ -16,9 +16,9 @@ from alt.http.bodies import UnreadableBody
 from alt.http.request import Answer, Request
 from alt.operations import OPERATIONS, Operation, Reply, TwoSteps
 from alt.operations.caller import Caller
-from alt.operations.engine import Engine
-from alt.storage.faults import FaultLog
-from alt.storage.open_tables import NoRoomError
+from alt.operations.context import Context
+from alt.storage.sqlite.faults import FaultLog
+from alt.storage.sqlite.open_tables import NoRoomError
 from alt.validation import Checker
 
 _SERVICES = {b"DynamoDB_20120810": "dynamodb", b"DynamoDBStreams_20120810": "dynamodbstreams"}
@@ -31,10 +31,10 @@ _log = logging.getLogger(__name__)
 
 
 class Dispatcher:
-    """Answers requests for one engine. `address` is `host:port` as listened on."""
+    """Answers requests for one context. `address` is `host:port` as listened on."""
 
-    def __init__(self, engine: Engine, address: str, access: Access) -> None:
-        self._engine = engine
+    def __init__(self, context: Context, address: str, access: Access) -> None:
+        self._context = context
         self._address = address
         self._access = access
         self._readers = ThreadPoolExecutor(LARGE_BODY_READERS, "alt-bodies")
@@ -123,13 +123,13 @@ class Dispatcher:
                 if check.conforms(parameters):
                     raise
             else:
-                return operation.run(self._engine, parameters, caller, read)
+                return operation.run(self._context, parameters, caller, read)
         check(parameters)
-        return operation(self._engine, parameters, caller)
+        return operation(self._context, parameters, caller)
 
     async def _begin_later(self, request: Request, full: NoRoomError) -> bytes:
         """Begin anew once tables can be opened that the request needs; until then nothing was done."""
-        begun = await self._engine.store.open_tables.with_room(full, lambda: self._begin(request))
+        begun = await self._context.store.open_tables.with_room(full, lambda: self._begin(request))
         return begun if isinstance(begun, bytes) else await begun
 
     async def _run_large(
@@ -142,13 +142,13 @@ class Dispatcher:
 
         def run() -> Reply:
             if isinstance(operation, TwoSteps):
-                return operation.run(self._engine, parameters, caller, read)
-            return operation(self._engine, parameters, caller)
+                return operation.run(self._context, parameters, caller, read)
+            return operation(self._context, parameters, caller)
 
         try:
             reply = run()
         except NoRoomError as full:
-            reply = await self._engine.store.open_tables.with_room(full, run)
+            reply = await self._context.store.open_tables.with_room(full, run)
         return reply if isinstance(reply, bytes) else await reply
 
     def _find(self, target: bytes) -> tuple[Checker, Operation]:

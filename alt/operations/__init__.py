@@ -1,6 +1,6 @@
 """The API's operations: one module per family, each call one function, request in, response out.
 
-An operation is `(engine, request, caller) -> bytes | Future[bytes]`: the response's
+An operation is `(context, request, caller) -> bytes | Future[bytes]`: the response's
 body, or the promise of it once it is durable. Errors are raised as ApiError.
 
 An operation that puts items is one in two steps: what it says is read by itself, before
@@ -14,27 +14,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from alt.operations import (
-    account,
-    backups,
-    batches,
-    items,
-    reads,
-    recovery,
-    restore_table,
-    streams,
-    tables,
-    tags,
-    time_to_live,
-    transactions,
-    update_table,
-)
+from alt.operations.backups import backups, recovery, restore_table
 from alt.operations.caller import Caller
-from alt.operations.engine import Engine
+from alt.operations.capacity import account
+from alt.operations.context import Context
+from alt.operations.items import batches, items, transactions
+from alt.operations.queries import queries
+from alt.operations.streams import streams
+from alt.operations.tables import tables, tags, time_to_live, update_table
 
 Request = dict[str, Any]
 Reply = bytes | asyncio.Future[bytes]
-Operation = Callable[[Engine, Request, Caller], Reply]
+Operation = Callable[[Context, Request, Caller], Reply]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +37,10 @@ class TwoSteps:
     """
 
     read: Callable[[Request], Any]
-    run: Callable[[Engine, Request, Caller, Any], Reply]
+    run: Callable[[Context, Request, Caller, Any], Reply]
 
-    def __call__(self, engine: Engine, request: Request, caller: Caller) -> Reply:
-        return self.run(engine, request, caller, self.read(request))
+    def __call__(self, context: Context, request: Request, caller: Caller) -> Reply:
+        return self.run(context, request, caller, self.read(request))
 
 
 # (service, operation) as the API's model names them. What is not here is unknown to clients.
@@ -72,10 +63,10 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("dynamodb", "ListTables"): tables.list_tables,
     ("dynamodb", "ListTagsOfResource"): tags.list_tags_of_resource,
     ("dynamodb", "PutItem"): TwoSteps(items.read_put, items.put_item),
-    ("dynamodb", "Query"): reads.query,
+    ("dynamodb", "Query"): queries.query,
     ("dynamodb", "RestoreTableFromBackup"): restore_table.restore_table_from_backup,
     ("dynamodb", "RestoreTableToPointInTime"): recovery.restore_table_to_point_in_time,
-    ("dynamodb", "Scan"): reads.scan,
+    ("dynamodb", "Scan"): queries.scan,
     ("dynamodb", "TagResource"): tags.tag_resource,
     ("dynamodb", "TransactGetItems"): transactions.transact_get_items,
     ("dynamodb", "TransactWriteItems"): TwoSteps(

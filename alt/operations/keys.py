@@ -8,8 +8,8 @@ from typing import Any
 from alt.config import MAX_HASH_KEY_BYTES, MAX_RANGE_KEY_BYTES
 from alt.errors import ApiError, invalid_parameters, validation
 from alt.expressions import Condition, Projection, Update
-from alt.storage.definition import KeyAttribute, TableDefinition
-from alt.storage.rows import EncodedKey, RowKey, row_key
+from alt.storage.model.definition import KeyAttribute, TableDefinition
+from alt.storage.model.rows import EncodedKey, RowKey, row_key
 from alt.values.keys import encode, key_size
 from alt.values.types import AttributeValue, Item
 

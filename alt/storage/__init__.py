@@ -1,5 +1,1 @@
-"""Tables in SQLite files. DESIGN.md beside this file says what was chosen and why.
-
-Operations see `store.Store` (the tables by name) and `table.Table` (one table's
-items); nothing above this package knows SQLite.
-"""
+"""Storage: the face that operations see, the model it speaks in, and the engines behind it."""

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from alt.storage.check import check
-from alt.storage.store import Store
+from alt.storage.sqlite.maintenance.check import check
+from alt.storage.sqlite.store import Store
 
 TABLE = {
     "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],

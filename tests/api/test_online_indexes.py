@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from alt.storage.check import check
-from alt.storage.store import Store
+from alt.storage.sqlite.maintenance.check import check
+from alt.storage.sqlite.store import Store
 
 ITEMS = 2_000
 WRONG_EVERY = 10  # an item whose attribute has another type than the index's key

@@ -1,4 +1,4 @@
-"""The measurements behind alt/storage/DESIGN.md: `python tests/bench/storage_choices.py --help`.
+"""The measurements behind alt/storage/sqlite/DESIGN.md: `python tests/bench/storage_choices.py --help`.
 
 Alternatives take turns in many short rounds, so that whatever else the machine does
 falls on all of them alike. Shown are the fastest round, the median round, and the
@@ -28,10 +28,10 @@ from typing import Any
 import apsw
 
 from alt.config import Sync
-from alt.storage import sqlite
-from alt.storage.group_commit import GroupCommit
-from alt.storage.rows import SLOTS, RowKey, row_key
-from alt.storage.statistics import Statistics
+from alt.storage.model.rows import SLOTS, RowKey, row_key
+from alt.storage.sqlite import connections
+from alt.storage.sqlite.group_commit import GroupCommit
+from alt.storage.sqlite.statistics import Statistics
 from alt.values.keys import encode_number
 
 PARTITION_ITEMS = 100
@@ -114,10 +114,10 @@ class Choice:
 
     schema: str = CLUSTERED
     jsonb: bool = False
-    page: int = sqlite.PAGE_BYTES
-    cache_kib: int = sqlite.CACHE_KIB
+    page: int = connections.PAGE_BYTES
+    cache_kib: int = connections.CACHE_KIB
     mmap: int = 0
-    checkpoint: int = sqlite.WAL_CHECKPOINT_PAGES
+    checkpoint: int = connections.WAL_CHECKPOINT_PAGES
     sync: Sync = "full"
 
 
@@ -585,8 +585,8 @@ def opening(folder: Path, rounds: int) -> None:
 
     def create() -> None:
         made.append(folder / f"{next(numbers)}.db")
-        connection = sqlite.connect(made[-1])
-        sqlite.create(connection, "table", 1)
+        connection = connections.connect(made[-1])
+        connections.create(connection, "table", 1)
         connection.close()
 
     def open_and_close() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import apsw
 import pytest
 
-from alt.storage.sqlite import PAGE_BYTES
+from alt.storage.sqlite.connections import PAGE_BYTES
 
 SOUND = [
     ["Empty", "file", "ok", ""],

@@ -13,8 +13,8 @@ import apsw
 import pytest
 from botocore.exceptions import ClientError
 
-from alt.storage.snapshots import LEFT
-from alt.storage.store import Store
+from alt.storage.sqlite.copies.snapshots import LEFT
+from alt.storage.sqlite.store import Store
 
 SEED = [{"Artist": {"S": "A"}, "Song": {"S": song}, "Year": {"N": "1999"}} for song in ("one", "two")]
 NEW = {"Artist": {"S": "A"}, "Song": {"S": "three"}, "Year": {"N": "2000"}}

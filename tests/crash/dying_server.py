@@ -1,7 +1,7 @@
 """`alt start` that kill -9 hits at one step: `dying_server.py STEP [options of alt start]`.
 
 The steps are those of a transaction over several tables, and of finishing one at start
-(alt/storage/transactions.py), and those of backups and restores (alt/storage/backups.py, store.py).
+(alt/storage/sqlite/transactions.py), and those of backups and restores (alt/storage/sqlite/copies/backups.py, store.py).
 """
 
 import os

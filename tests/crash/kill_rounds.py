@@ -24,8 +24,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from alt.storage.check import check
-from alt.storage.store import Store
+from alt.storage.sqlite.maintenance.check import check
+from alt.storage.sqlite.store import Store
 from tests.crash import load, long_work
 from tests.crash.client import Client, Failed, Refused, Unanswered, scan
 from tests.crash.load import Ledger, Session

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
-from alt.storage.check import check
-from alt.storage.store import Store
+from alt.storage.sqlite.maintenance.check import check
+from alt.storage.sqlite.store import Store
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
 

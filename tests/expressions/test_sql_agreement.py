@@ -26,7 +26,7 @@ from alt.expressions.conditions import Condition
 from alt.expressions.nodes import And, Between, Comparison, Function, In, Not, Or, Path, Value
 from alt.expressions.sql import compile_condition
 from alt.operations.reply import dumps
-from alt.storage import sqlite
+from alt.storage.sqlite import connections
 from alt.values.attribute import normalize
 
 EXAMPLES = 300
@@ -376,7 +376,7 @@ def items_and_condition(draw: Any) -> Any:
 
 @pytest.mark.parametrize("examples", [EXAMPLES, pytest.param(NIGHTLY_EXAMPLES, marks=pytest.mark.nightly)])
 def test_compiled_and_evaluated_conditions_agree(examples: int) -> None:
-    connection = sqlite.connect(sqlite.MEMORY)
+    connection = connections.connect(connections.MEMORY)
     counts: Counter[str] = Counter()
 
     def holds(*arguments: Any) -> Any:

@@ -14,8 +14,8 @@ from world import Names, furnish, target
 from alt.http.access import Access
 from alt.http.dispatch import Dispatcher
 from alt.http.protocol import Request
-from alt.operations.engine import Engine
-from alt.storage.store import Store
+from alt.operations.context import Context
+from alt.storage.sqlite.store import Store
 
 
 class Front:
@@ -25,8 +25,8 @@ class Front:
         self._runner = asyncio.Runner()
         self._store = Store(None)
         ids = (f"00000000-0000-4000-8000-{number:012}" for number in itertools.count(1))
-        engine = Engine(self._store, _standing_still, lambda: next(ids))
-        self._dispatcher = Dispatcher(engine, "127.0.0.1:8000", Access("127.0.0.1"))
+        context = Context(self._store, _standing_still, lambda: next(ids))
+        self._dispatcher = Dispatcher(context, "127.0.0.1:8000", Access("127.0.0.1"))
         self.names: Names = furnish(self)
 
     def __call__(self, operation: str, request: Any) -> tuple[int, Any]:

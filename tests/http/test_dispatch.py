@@ -12,8 +12,8 @@ import pytest
 from alt.http.access import Access
 from alt.http.dispatch import Dispatcher
 from alt.http.protocol import Request
-from alt.operations.engine import Engine
-from alt.storage.store import Store
+from alt.operations.context import Context
+from alt.storage.sqlite.store import Store
 
 NOON = 1_795_521_600.0  # Tuesday 24 November 2026, 12:00:00 UTC
 # A member that the API does not know, which is ignored: read once by the operation, and once more by the check.
@@ -33,8 +33,10 @@ class Front:
     def __init__(self) -> None:
         self.store = Store(None)
         # Time stands still, so no capacity comes back.
-        engine = Engine(self.store, lambda: NOON, lambda: "id", elapsed=lambda: 0.0, enforce_throughput=True)
-        self._dispatcher = Dispatcher(engine, "127.0.0.1:8000", Access("127.0.0.1"))
+        context = Context(
+            self.store, lambda: NOON, lambda: "id", elapsed=lambda: 0.0, enforce_throughput=True
+        )
+        self._dispatcher = Dispatcher(context, "127.0.0.1:8000", Access("127.0.0.1"))
         self(
             "CreateTable",
             {

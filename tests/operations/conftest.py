@@ -1,4 +1,4 @@
-"""An engine in memory whose clock stands still until a test moves it, and whose ids count up."""
+"""An context in memory whose clock stands still until a test moves it, and whose ids count up."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ import pytest
 from alt.errors import ApiError
 from alt.operations import OPERATIONS
 from alt.operations.caller import Caller
-from alt.operations.engine import Engine
-from alt.storage.store import Store
+from alt.operations.context import Context
+from alt.storage.sqlite.store import Store
 
 # Tuesday 24 November 2026, 12:00:00 UTC.
 NOON = 1_795_521_600.0
 
 
 class Service:
-    """Operations by name on one engine, their answers decoded."""
+    """Operations by name on one context, their answers decoded."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class Service:
         self.clock_error = 0.0  # seconds by which the clock is set ahead, or back
         self.store = Store(directory, "off", on_step, clock=self.clock)
         ids = (f"00000000-0000-4000-8000-{number:012}" for number in itertools.count(1))
-        self.engine = Engine(
+        self.context = Context(
             self.store,
             self.clock,
             lambda: next(ids),
@@ -56,7 +56,7 @@ class Service:
         scope = f"{self.access_key}/20261124/{region}/dynamodb/aws4_request"
         caller = Caller(f"AWS4-HMAC-SHA256 Credential={scope}".encode())
         api = "dynamodbstreams" if ("dynamodbstreams", operation) in OPERATIONS else "dynamodb"
-        reply = OPERATIONS[api, operation](self.engine, request, caller)
+        reply = OPERATIONS[api, operation](self.context, request, caller)
         return reply if isinstance(reply, bytes) else await reply
 
     def create(self, name: str = "Music", **members: Any) -> Any:

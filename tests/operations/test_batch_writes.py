@@ -39,7 +39,7 @@ def test_at_once_and_one_by_one(sent: list[list[dict[str, Any]]]) -> None:
         assert first == second
     states = []
     for service in services:
-        table = service.engine.table("Music")
+        table = service.context.table("Music")
         service.store.usage.store()
         states.append(
             (

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from alt.errors import ApiError
-from alt.operations.index_rules import check_keys_and_indexes
+from alt.operations.tables.index_rules import check_keys_and_indexes
 
 PREFIX = "One or more parameter values were invalid: "
 SAME_NAME = "Both the Hash Key and the Range Key element in the KeySchema have the same name"

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 import ujson
 
-from alt.operations import OPERATIONS, pages
+from alt.operations import OPERATIONS
 from alt.operations.caller import Caller
-from alt.operations.engine import Engine
-from alt.storage.store import Store
+from alt.operations.context import Context
+from alt.operations.queries import pages
+from alt.storage.sqlite.store import Store
 
 ITEMS = 300
 TABLE = {
@@ -66,27 +67,27 @@ def item(number: int, **more: Any) -> dict[str, Any]:
     return {**key, "n": {"N": str(number)}, "listed": listed, **more}
 
 
-async def ask(engine: Engine, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+async def ask(context: Context, operation: str, request: dict[str, Any]) -> dict[str, Any]:
     copy = ujson.loads(ujson.dumps({"TableName": "Long"} | request))
-    answer = OPERATIONS["dynamodb", operation](engine, copy, Caller(None, None))
+    answer = OPERATIONS["dynamodb", operation](context, copy, Caller(None, None))
     found: dict[str, Any] = ujson.loads(answer if isinstance(answer, bytes) else await answer)
     return found
 
 
-async def put(engine: Engine, items: list[dict[str, Any]]) -> None:
+async def put(context: Context, items: list[dict[str, Any]]) -> None:
     for at in range(0, len(items), 25):
         writes = [{"PutRequest": {"Item": each}} for each in items[at : at + 25]]
-        await ask(engine, "BatchWriteItem", {"RequestItems": {"Long": writes}})
+        await ask(context, "BatchWriteItem", {"RequestItems": {"Long": writes}})
 
 
-def on_engine(directory: Path | None, test: Callable[[Engine], Coroutine[Any, Any, None]]) -> None:
+def on_engine(directory: Path | None, test: Callable[[Context], Coroutine[Any, Any, None]]) -> None:
     async def run() -> None:
         store = Store(directory, "off")
         ids = iter(range(1_000))
-        engine = Engine(store, time.time, lambda: f"id{next(ids):06}")
-        await ask(engine, "CreateTable", TABLE)
-        await put(engine, [item(number) for number in range(ITEMS)])
-        await test(engine)
+        context = Context(store, time.time, lambda: f"id{next(ids):06}")
+        await ask(context, "CreateTable", TABLE)
+        await put(context, [item(number) for number in range(ITEMS)])
+        await test(context)
         await store.close()
 
     asyncio.run(run())
@@ -99,8 +100,8 @@ def test_in_steps_the_answer_is_the_same(
 ) -> None:
     operation, request = REQUESTS[name]
 
-    async def test(engine: Engine) -> None:
-        at_once = await ask(engine, operation, request)
+    async def test(context: Context) -> None:
+        at_once = await ask(context, operation, request)
         monkeypatch.setattr(pages, "STEP_COST", 100.0)
         steps = []
         passed = pages._passed
@@ -110,7 +111,7 @@ def test_in_steps_the_answer_is_the_same(
             return passed(*arguments)
 
         monkeypatch.setattr(pages, "_passed", counted)
-        assert await ask(engine, operation, request) == at_once
+        assert await ask(context, operation, request) == at_once
         monkeypatch.undo()
         if name not in ("nothing", "limit", "query, descending"):
             assert len(steps) > 1
@@ -126,17 +127,17 @@ def test_a_page_in_steps_is_of_one_state(
     """Each write changes an item at the beginning of the page and one at its end."""
     monkeypatch.setattr(pages, "STEP_COST", 100.0)
 
-    async def test(engine: Engine) -> None:
+    async def test(context: Context) -> None:
         async def change() -> None:
             for number in range(60):
                 changed = [item(each, seen={"N": str(number)}) for each in (0, ITEMS - 1)]
                 actions = [{"Put": {"TableName": "Long", "Item": each}} for each in changed]
-                await ask(engine, "TransactWriteItems", {"TransactItems": actions})
+                await ask(context, "TransactWriteItems", {"TransactItems": actions})
 
         changing = asyncio.ensure_future(change())
         rounds = 0
         while not changing.done() or rounds < 3:
-            found = (await ask(engine, "Query", PARTITION))["Items"]
+            found = (await ask(context, "Query", PARTITION))["Items"]
             assert len(found) == ITEMS
             assert found[0].get("seen") == found[-1].get("seen")
             rounds += 1
@@ -150,10 +151,10 @@ def test_a_page_sees_what_was_answered_before_it(
 ) -> None:
     monkeypatch.setattr(pages, "STEP_COST", 1.0)
 
-    async def test(engine: Engine) -> None:
+    async def test(context: Context) -> None:
         for number in range(20):
-            await put(engine, [item(0, seen={"N": str(number)})])
-            found = await ask(engine, "Query", PARTITION | {"Limit": 2, "ProjectionExpression": "seen"})
+            await put(context, [item(0, seen={"N": str(number)})])
+            found = await ask(context, "Query", PARTITION | {"Limit": 2, "ProjectionExpression": "seen"})
             assert found["Items"][0] == {"seen": {"N": str(number)}}
 
     on_engine(None if in_memory else tmp_path, test)
@@ -162,10 +163,10 @@ def test_a_page_sees_what_was_answered_before_it(
 def test_a_store_closes_while_pages_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "STEP_COST", 1.0)
 
-    async def test(engine: Engine) -> None:
-        asked = [asyncio.ensure_future(ask(engine, "Scan", ABOVE)) for _ in range(20)]
+    async def test(context: Context) -> None:
+        asked = [asyncio.ensure_future(ask(context, "Scan", ABOVE)) for _ in range(20)]
         await asyncio.sleep(0.05)
-        await engine.store.long_reads.stop()
+        await context.store.long_reads.stop()
         await asyncio.gather(*asked, return_exceptions=True)
 
     on_engine(tmp_path, test)

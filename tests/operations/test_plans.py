@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from alt.config import MAX_PAGE_BYTES
 from alt.errors import ApiError
-from alt.operations.plans import MAX_PLANS, Plans, shape_of
-from alt.storage.page_reads import SHORT_PAGE_ROWS
+from alt.operations.queries.plans import MAX_PLANS, Plans, shape_of
+from alt.storage.sqlite.page_reads import SHORT_PAGE_ROWS
 from alt.values.sizes import item_size
 from tests.operations.conftest import Service
 
@@ -126,12 +126,12 @@ def with_good_values(request: dict[str, Any]) -> dict[str, Any]:
 @settings(max_examples=400, deadline=None)
 @given(request=queries())
 def test_it_answers_as_if_it_were_the_first(music: Service, request: dict[str, Any]) -> None:
-    music.engine.plans = Plans()
+    music.context.plans = Plans()
     first = outcome(music, request)
-    music.engine.plans = Plans()
+    music.context.plans = Plans()
     known = outcome(music, with_good_values(request))
     assert (shape := shape_of(request)) is not None
-    assert (music.engine.plans.get(shape) is None) == isinstance(known, tuple)
+    assert (music.context.plans.get(shape) is None) == isinstance(known, tuple)
     assert outcome(music, request) == first
     assert outcome(music, request) == first
 
@@ -165,8 +165,8 @@ def test_plans_are_bounded() -> None:
             "ExpressionAttributeValues": {f":a{number}": {"S": "p"}},
         }
         service("Query", **request)
-    assert service.engine.plans.get(shape_of(request)) is not None
-    assert len(service.engine.plans) == 2
+    assert service.context.plans.get(shape_of(request)) is not None
+    assert len(service.context.plans) == 2
 
 
 def pages_of(sizes: list[int], limit: int | None) -> list[int]:

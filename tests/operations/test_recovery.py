@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from alt.storage import recovery
-from alt.storage.log_trim import LogTrim
+from alt.storage.sqlite.copies import recovery
+from alt.storage.sqlite.maintenance.log_trimming import LogTrim
 
 NOON = 1_795_521_600.0  # conftest.py
 DAY = 86_400.0
@@ -187,7 +187,7 @@ def test_a_restored_table_begins_anew(recoverable: Any) -> None:
     assert recovery_of_copy["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"] == {
         "PointInTimeRecoveryStatus": "DISABLED"
     }
-    assert recoverable.engine.table("Copy").log.last() == 0
+    assert recoverable.context.table("Copy").log.last() == 0
 
 
 def test_moments_that_cannot_be_had(service: Any) -> None:
@@ -243,8 +243,8 @@ def test_the_log_is_trimmed_to_the_period(recoverable: Any) -> None:
     put(recoverable, "a", x="2")
     recoverable.now += DAY + 1
     put(recoverable, "a", x="3")
-    asyncio.run(LogTrim(recoverable.store, recoverable.engine.clock).trim_all())
-    assert recoverable.engine.table("Music").log.trimmed() == 1
+    asyncio.run(LogTrim(recoverable.store, recoverable.context.clock).trim_all())
+    assert recoverable.context.table("Music").log.trimmed() == 1
     found = [restore(recoverable, RestoreDateTime=NOON + seconds) for seconds in (1, DAY, 2 * DAY + 1)]
     assert [item["x"]["S"] for (item,) in found] == ["1", "2", "3"]
 
@@ -264,7 +264,7 @@ def test_a_restore_whose_past_is_lost_meanwhile_leaves_no_table(
         switch(recoverable, False)
         switch(recoverable, True)
     elif lost == "changes were trimmed":
-        table = recoverable.engine.table("Music")
+        table = recoverable.context.table("Music")
 
         async def trim() -> None:
             await table.submit(lambda: table.log.trim(NOON + 2))

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from alt.storage.indexes import Stored
-from alt.storage.rows import row_key
+from alt.storage.model.rows import row_key
+from alt.storage.sqlite.indexes import Stored
 
 NOON = 1_795_521_600.0  # conftest.py
 
@@ -354,7 +354,7 @@ def test_an_on_demand_backup_with_provisioned_throughput(service: Any) -> None:
 
 
 def test_an_index_is_built_to_its_end_in_the_copy(service: Any) -> None:
-    """Operations in this engine leave the building of an index at rest."""
+    """Operations in this context leave the building of an index at rest."""
     service.create(KeySchema=KEYS, AttributeDefinitions=ATTRIBUTES[:2])
     service("PutItem", TableName="Music", Item=_item(1))
     service.update(AttributeDefinitions=ATTRIBUTES[2:], GlobalSecondaryIndexUpdates=[{"Create": GLOBAL}])

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from alt.config import MAX_STREAM_SHARDS
-from alt.operations import streams
-from alt.storage.log_trim import LogTrim
-from alt.storage.rows import SlotRange
+from alt.operations.streams import streams
+from alt.storage.model.rows import SlotRange
+from alt.storage.sqlite.maintenance.log_trimming import LogTrim
 
 NOON = 1_795_521_600.0  # the clock's standstill: Tuesday 24 November 2026, 12:00:00 UTC
 DAY = 86_400.0
@@ -23,7 +23,7 @@ SEQUENCE = 10**20
 @pytest.fixture
 def streamed(service: Any) -> Any:
     """With one table whose stream of one shard shows both images."""
-    service.engine.stream_shards = 1
+    service.context.stream_shards = 1
     service.create(StreamSpecification=enabled())
     return service
 
@@ -159,7 +159,7 @@ def test_what_changes_nothing_leaves_no_record(streamed: Any) -> None:
 
 def test_deletions_by_ttl_bear_the_services_identity(streamed: Any) -> None:
     put(streamed, "a")
-    table = streamed.engine.table("Music")
+    table = streamed.context.table("Music")
 
     def expire() -> None:
         ((key, stored),) = [(change.key, table.stored(change.key)) for change in streamed_changes(streamed)]
@@ -177,7 +177,7 @@ def test_deletions_by_ttl_bear_the_services_identity(streamed: Any) -> None:
 
 
 def streamed_changes(service: Any) -> list[Any]:
-    log = service.engine.table("Music").log
+    log = service.context.table("Music").log
     return list(log.changes(0, log.last(), SlotRange()))
 
 
@@ -294,7 +294,7 @@ def test_describe_stream(streamed: Any) -> None:
 
 
 def test_shards_are_paged(service: Any) -> None:
-    service.engine.stream_shards = MAX_STREAM_SHARDS
+    service.context.stream_shards = MAX_STREAM_SHARDS
     service.create(StreamSpecification=enabled())
     found: list[str] = []
     request: dict[str, Any] = {}
@@ -398,12 +398,12 @@ def test_records_are_trimmed_after_a_day(streamed: Any) -> None:
     assert keys(records(streamed, "AFTER_SEQUENCE_NUMBER", SequenceNumber=first)) == ["b"]
     assert keys(records(streamed, "AT_TIMESTAMP", Timestamp=NOON)) == ["b"]
     streamed.now += 901
-    asyncio.run(LogTrim(streamed.store, streamed.engine.clock).trim_all())
+    asyncio.run(LogTrim(streamed.store, streamed.context.clock).trim_all())
     assert len(streamed_changes(streamed)) == 1
     assert keys(records(streamed)) == ["b"]
     assert streamed.refusal("GetRecords", ShardIterator=renewed(reading, streamed.now)) == trimmed
     streamed.now += DAY
-    asyncio.run(LogTrim(streamed.store, streamed.engine.clock).trim_all())
+    asyncio.run(LogTrim(streamed.store, streamed.context.clock).trim_all())
     assert streamed_changes(streamed) == []
     assert records(streamed) == []
     put(streamed, "c")

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from alt.operations.table_description import as_creating, as_deleting, describe
-from alt.operations.tables import define
-from alt.storage.definition import IndexDefinition, KeyAttribute, TableDefinition
+from alt.operations.tables.description import as_creating, as_deleting, describe
+from alt.operations.tables.tables import define
+from alt.storage.model.definition import IndexDefinition, KeyAttribute, TableDefinition
 
 CREATED = 1_795_521_600.25
 ARN = "arn:aws:dynamodb:eu-west-1:000000000000:table/Music"

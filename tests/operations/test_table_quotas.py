@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alt.errors import ApiError
-from alt.operations.table_quotas import (
+from alt.operations.tables.quotas import (
     admit_decrease,
     admit_encryption_change,
     admit_table,

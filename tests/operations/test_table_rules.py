@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from alt.errors import ApiError
-from alt.operations.table_rules import check_create_table
+from alt.operations.tables.rules import check_create_table
 
 PREFIX = "One or more parameter values were invalid: "
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from alt.operations.table_settings import key_arn
+from alt.operations.tables.settings import key_arn
 
 HERE = "arn:aws:kms:us-east-1:000000000000:"
 

@@ -1,4 +1,4 @@
-"""CreateTable, DescribeTable, DeleteTable and ListTables on an engine whose clock and ids are known."""
+"""CreateTable, DescribeTable, DeleteTable and ListTables on an context whose clock and ids are known."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from alt.operations import table_quotas
-from alt.storage.indexes import Stored
-from alt.storage.rows import row_key
+from alt.operations.tables import quotas
+from alt.storage.model.rows import row_key
+from alt.storage.sqlite.indexes import Stored
 
 
 def test_a_table_is_created_with_what_it_was_given(service: Any) -> None:
@@ -167,7 +167,7 @@ def test_a_protected_table_stays(service: Any) -> None:
 
 
 def test_no_more_tables_than_the_quota(service: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(table_quotas, "MAX_TABLES", 2)
+    monkeypatch.setattr(quotas, "MAX_TABLES", 2)
     service.create("one")
     service.create("two")
     error, _ = service.refusal(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from alt.operations import tags
+from alt.operations.tables import tags
 
 ARN = "arn:aws:dynamodb:us-east-1:000000000000:table/Music"
 INVALID = "One or more parameter values were invalid: "

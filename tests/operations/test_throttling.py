@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from alt.errors import ApiError
-from alt.storage.usage import KeyLimit
+from alt.storage.sqlite.usage import KeyLimit
 
 PROVISIONED = "ProvisionedThroughputExceededException"
 TABLE_MESSAGE = (
@@ -219,7 +219,7 @@ def test_an_access_key_is_held_to_its_limit_over_all_tables(service: Any) -> Non
     service.create()
     service.create("Other")
     service.store.usage.set_limit("AKID", KeyLimit(2, None))
-    service.engine.meter.take_over_limits()
+    service.context.meter.take_over_limits()
     service("GetItem", **GET)
     service("GetItem", **{**GET, "TableName": "Other"})
     assert reasons(service, "GetItem", **GET) == (

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from alt.errors import ApiError
-from alt.operations.throughput_rules import check_index_throughput, check_table_throughput
+from alt.operations.tables.throughput_rules import check_index_throughput, check_table_throughput
 
 PREFIX = "One or more parameter values were invalid: "
 INITIAL = (

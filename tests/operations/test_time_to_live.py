@@ -1,4 +1,4 @@
-"""TimeToLive on an engine whose clock stands still: what is refused, and exactly what expires."""
+"""TimeToLive on an context whose clock stands still: what is refused, and exactly what expires."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from alt.storage.expiry import MAX_AGE_SECONDS
+from alt.storage.sqlite.expiry import MAX_AGE_SECONDS
 
 ABSENT = "Requested resource not found: Table: Music not found"
 OTHER = "TimeToLive is active on a different AttributeName: current AttributeName is expires"
@@ -90,7 +90,7 @@ def test_what_is_refused(service: Any) -> None:
 
 
 def test_one_change_in_an_interval(service: Any) -> None:
-    service.engine.ttl_change_interval = 3_600.0
+    service.context.ttl_change_interval = 3_600.0
     service.create()
     change(service)
     service.now += 3_599
@@ -194,7 +194,7 @@ def test_index_entries_and_counts_go_with_the_items(service: Any) -> None:
 
 
 def test_a_stream_tells_who_deleted(service: Any) -> None:
-    service.engine.stream_shards = 1
+    service.context.stream_shards = 1
     service.create(StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"})
     change(service)
     put(service, "goes", expires={"N": str(service.now - 1)})

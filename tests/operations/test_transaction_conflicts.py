@@ -67,7 +67,7 @@ def meeting(service: Service, operation: str, *, transaction: Any = BOTH, **requ
     """What a request is answered that comes while `transaction` is under way, which succeeds all the same."""
 
     async def run() -> Any:
-        table = service.engine.table("One")
+        table = service.context.table("One")
         GATE.is_open.clear()
         try:
             under_way = asyncio.ensure_future(

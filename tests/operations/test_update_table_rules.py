@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from alt.errors import ApiError
-from alt.operations.update_table_rules import check_one_online_change, check_update_table
+from alt.operations.tables.update_table_rules import check_one_online_change, check_update_table
 
 PREFIX = "One or more parameter values were invalid: "
 REQUIRED = (

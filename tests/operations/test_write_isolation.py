@@ -165,7 +165,7 @@ def test_the_tag_goes_before_the_setting(service: Any) -> None:
     request["TableName"] = "Music"
     service.create()
     service(kind, **request)
-    service.engine.write_isolation = "forbid_rmw"
+    service.context.write_isolation = "forbid_rmw"
     refused = ("ValidationException", sentence(MORE))
     assert service.refusal(kind, **request) == refused
     for value in ("a", "always", "always_use_lwt", "o", "only_rmw_uses_lwt", "u", "unsafe", "unsafe_rmw"):
@@ -173,7 +173,7 @@ def test_the_tag_goes_before_the_setting(service: Any) -> None:
         service(kind, **request)
     service("UntagResource", ResourceArn=ARN, TagKeys=["system:write_isolation"])
     assert service.refusal(kind, **request) == refused
-    service.engine.write_isolation = "always_use_lwt"
+    service.context.write_isolation = "always_use_lwt"
     for value in ("f", "forbid", "forbid_rmw"):
         service("TagResource", ResourceArn=ARN, Tags=[tag(value)])
         assert service.refusal(kind, **request) == refused

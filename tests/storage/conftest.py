@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from alt.storage.definition import KeyAttribute, TableDefinition
-from alt.storage.store import Store
-from alt.storage.table import Table
+from alt.storage.model.definition import KeyAttribute, TableDefinition
+from alt.storage.sqlite.store import Store
+from alt.storage.sqlite.table import Table
 
 FIRST = TableDefinition("First", "1", 0.0, KeyAttribute("pk", "S"), None)
 SECOND = TableDefinition("Second", "2", 0.0, KeyAttribute("pk", "S"), None)

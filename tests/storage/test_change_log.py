@@ -17,13 +17,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alt.errors import ApiError
-from alt.storage.change_log import Change
-from alt.storage.definition import KeyAttribute, RecoveryDefinition, StreamDefinition, TableDefinition
-from alt.storage.indexes import Stored
-from alt.storage.log_trim import DAY_SECONDS, LogTrim
-from alt.storage.rows import RowKey, SlotRange, row_key
-from alt.storage.store import Store
-from alt.storage.table import Table
+from alt.storage.model.definition import KeyAttribute, RecoveryDefinition, StreamDefinition, TableDefinition
+from alt.storage.model.rows import RowKey, SlotRange, row_key
+from alt.storage.sqlite.change_log import Change
+from alt.storage.sqlite.indexes import Stored
+from alt.storage.sqlite.maintenance.log_trimming import DAY_SECONDS, LogTrim
+from alt.storage.sqlite.store import Store
+from alt.storage.sqlite.table import Table
 from alt.values.sizes import item_size
 from alt.values.types import Item
 

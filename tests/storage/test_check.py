@@ -13,16 +13,16 @@ import apsw
 import pytest
 import ujson
 
-from alt.storage import repair as repairing
-from alt.storage.check import Entries, Found, check
-from alt.storage.data_directory import UnusableDataError
-from alt.storage.definition import IndexDefinition, KeyAttribute, TableDefinition
-from alt.storage.indexes import Stored, index_columns
-from alt.storage.repair import repair, rewrite
-from alt.storage.rows import row_key
-from alt.storage.sqlite import PAGE_BYTES
-from alt.storage.store import Store
-from alt.storage.table import Table
+from alt.storage.model.definition import IndexDefinition, KeyAttribute, TableDefinition
+from alt.storage.model.rows import row_key
+from alt.storage.sqlite.connections import PAGE_BYTES
+from alt.storage.sqlite.data_directory import UnusableDataError
+from alt.storage.sqlite.indexes import Stored, index_columns
+from alt.storage.sqlite.maintenance import repair as repairing
+from alt.storage.sqlite.maintenance.check import Entries, Found, check
+from alt.storage.sqlite.maintenance.repair import repair, rewrite
+from alt.storage.sqlite.store import Store
+from alt.storage.sqlite.table import Table
 from alt.values.keys import encode
 from alt.values.sizes import item_size
 

@@ -14,12 +14,12 @@ import ujson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alt.storage import expiry
-from alt.storage.definition import KeyAttribute, StreamDefinition, TableDefinition, TimeToLive
-from alt.storage.indexes import Stored
-from alt.storage.rows import SlotRange, row_key
-from alt.storage.store import Store
-from alt.storage.table import Table
+from alt.storage.model.definition import KeyAttribute, StreamDefinition, TableDefinition, TimeToLive
+from alt.storage.model.rows import SlotRange, row_key
+from alt.storage.sqlite import expiry
+from alt.storage.sqlite.indexes import Stored
+from alt.storage.sqlite.store import Store
+from alt.storage.sqlite.table import Table
 from alt.values.sizes import item_size
 
 NOW = 1_795_521_600.0

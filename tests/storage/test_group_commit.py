@@ -12,12 +12,12 @@ import apsw
 import pytest
 
 from alt.errors import ApiError
-from alt.storage import group_commit
-from alt.storage.group_commit import MAX_GROUP_WRITES
-from alt.storage.indexes import Stored
-from alt.storage.rows import row_key
-from alt.storage.statistics import Statistics
-from alt.storage.table import Table
+from alt.storage.model.rows import row_key
+from alt.storage.sqlite import group_commit
+from alt.storage.sqlite.group_commit import MAX_GROUP_WRITES
+from alt.storage.sqlite.indexes import Stored
+from alt.storage.sqlite.statistics import Statistics
+from alt.storage.sqlite.table import Table
 from tests.storage.conftest import two_tables
 
 

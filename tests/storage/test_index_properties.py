@@ -22,12 +22,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alt.errors import ApiError
-from alt.storage import index_work
-from alt.storage.definition import IndexDefinition, KeyAttribute, TableDefinition
-from alt.storage.indexes import Stored
-from alt.storage.rows import RowKey, row_key, slot_of
-from alt.storage.store import Store
-from alt.storage.table import Table
+from alt.storage.model.definition import IndexDefinition, KeyAttribute, TableDefinition
+from alt.storage.model.rows import RowKey, row_key, slot_of
+from alt.storage.sqlite.indexes import Stored
+from alt.storage.sqlite.maintenance import index_building
+from alt.storage.sqlite.store import Store
+from alt.storage.sqlite.table import Table
 from alt.values.keys import encode, key_size
 from alt.values.sizes import item_size
 from alt.values.types import Item
@@ -271,8 +271,8 @@ async def run(directory: Path | None, operations: list[tuple[Any, ...]]) -> None
 @pytest.fixture(autouse=True, scope="module")
 def small_steps() -> Any:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(index_work, "STEP_ROWS", 2)
-        patch.setattr(index_work, "RETRY_SECONDS", 0.0)
+        patch.setattr(index_building, "STEP_ROWS", 2)
+        patch.setattr(index_building, "RETRY_SECONDS", 0.0)
         patch.setattr(logging.getLogger("alt.storage"), "propagate", False)
         yield
 

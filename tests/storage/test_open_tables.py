@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from alt.errors import ApiError
-from alt.storage.open_tables import NoRoomError
-from alt.storage.rows import row_key
-from alt.storage.store import Store
-from alt.storage.table import Table
+from alt.storage.model.rows import row_key
+from alt.storage.sqlite.open_tables import NoRoomError
+from alt.storage.sqlite.store import Store
+from alt.storage.sqlite.table import Table
 from tests.storage.conftest import FIRST
 
 NAMES = "abcdefgh"

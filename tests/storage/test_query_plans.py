@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alt.storage import sqlite
-from alt.storage.definition import IndexDefinition, KeyAttribute, TableDefinition, TimeToLive
-from alt.storage.expiry import Expiry
-from alt.storage.indexes import Index
-from alt.storage.rows import ITEMS, Bound, Columns, PartitionRange, SlotRange
+from alt.storage.model.definition import IndexDefinition, KeyAttribute, TableDefinition, TimeToLive
+from alt.storage.model.rows import ITEMS, Bound, Columns, PartitionRange, SlotRange
+from alt.storage.sqlite import connections
+from alt.storage.sqlite.expiry import Expiry
+from alt.storage.sqlite.indexes import Index
 
 TABLE = TableDefinition("Music", "id", 0.0, KeyAttribute("pk", "S"), KeyAttribute("sk", "S"))
 
@@ -49,8 +49,8 @@ BOUNDS: list[tuple[Bound | None, Bound | None]] = [
 
 @pytest.fixture(scope="module")
 def connection() -> apsw.Connection:
-    opened = sqlite.connect(sqlite.MEMORY)
-    sqlite.create(opened, "table", 1)
+    opened = connections.connect(connections.MEMORY)
+    connections.create(opened, "table", 1)
     for each in INDEXES:
         each.create(opened.cursor())
     return opened
@@ -103,8 +103,8 @@ def test_a_scan_and_its_segments_seek(connection: apsw.Connection, columns: Colu
 
 @pytest.mark.parametrize("attribute", ["expires", "it's", 'a"b', "a\0b", "ключ"])
 def test_expired_items_are_found_by_their_index(attribute: str) -> None:
-    opened = sqlite.connect(sqlite.MEMORY)
-    sqlite.create(opened, "table", 1)
+    opened = connections.connect(connections.MEMORY)
+    connections.create(opened, "table", 1)
     expiry = Expiry(opened.cursor(), opened.cursor())
     expiry.redefine(replace(TABLE, time_to_live=TimeToLive("ENABLED", attribute, 0.0)))
     expiry.build()

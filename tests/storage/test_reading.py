@@ -11,10 +11,10 @@ import apsw
 import pytest
 import ujson
 
-from alt.storage.indexes import Stored
-from alt.storage.rows import row_key
-from alt.storage.store import Store
-from alt.storage.table import Table
+from alt.storage.model.rows import row_key
+from alt.storage.sqlite.indexes import Stored
+from alt.storage.sqlite.store import Store
+from alt.storage.sqlite.table import Table
 from alt.values.sizes import item_size
 from tests.storage.conftest import FIRST, two_tables
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 import ujson
 
-from alt.storage import recovery
-from alt.storage.definition import KeyAttribute, RecoveryDefinition, Restore, TableDefinition
-from alt.storage.indexes import Stored
-from alt.storage.recovery import Past
-from alt.storage.rows import row_key
-from alt.storage.store import Store
-from alt.storage.table import Table
+from alt.storage.model.definition import KeyAttribute, RecoveryDefinition, Restore, TableDefinition
+from alt.storage.model.rows import row_key
+from alt.storage.sqlite.copies import recovery
+from alt.storage.sqlite.copies.recovery import Past
+from alt.storage.sqlite.indexes import Stored
+from alt.storage.sqlite.store import Store
+from alt.storage.sqlite.table import Table
 from alt.values.sizes import item_size
 
 SOURCE = TableDefinition(

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from alt.errors import ApiError
-from alt.storage.indexes import Stored
-from alt.storage.rows import row_key
-from alt.storage.table import Table
+from alt.storage.model.rows import row_key
+from alt.storage.sqlite.indexes import Stored
+from alt.storage.sqlite.table import Table
 from tests.storage.conftest import SECOND, two_tables
 
 

@@ -13,13 +13,13 @@ import pytest
 import ujson
 
 from alt.errors import ApiError
-from alt.storage.data_directory import UnusableDataError
-from alt.storage.indexes import Stored
-from alt.storage.journal import Journal
-from alt.storage.rows import row_key
-from alt.storage.store import Store
-from alt.storage.table import Table
-from alt.storage.transactions import RETRY_SECONDS
+from alt.storage.model.rows import row_key
+from alt.storage.sqlite.data_directory import UnusableDataError
+from alt.storage.sqlite.indexes import Stored
+from alt.storage.sqlite.journal import Journal
+from alt.storage.sqlite.store import Store
+from alt.storage.sqlite.table import Table
+from alt.storage.sqlite.transactions import RETRY_SECONDS
 from tests.storage.conftest import two_tables
 
 
@@ -268,7 +268,7 @@ def test_writes_get_their_turn_among_transactions(tmp_path: Path) -> None:
 def test_entries_leave_the_journal_once_their_files_are_durable(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("alt.storage.transactions.SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr("alt.storage.sqlite.transactions.SETTLE_SECONDS", 0.0)
 
     async def test(store: Store) -> None:
         await begin(store, "1")

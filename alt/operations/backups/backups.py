@@ -1,0 +1,246 @@
+"""CreateBackup, DescribeBackup, ListBackups, DeleteBackup. RestoreTableFromBackup is in restore_table.py.
+
+All regions see the same backups. A BackupArn names one by its table's name and its id;
+the region in it is only repeated.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any, NamedTuple
+
+from alt import errors
+from alt.operations.arns import table_arn, table_name
+from alt.operations.caller import Caller
+from alt.operations.context import Context
+from alt.operations.reply import body
+from alt.operations.tables import time_to_live
+from alt.operations.tables.description import key_schema, projection, stream_specification
+from alt.operations.tables.settings import is_on_demand
+from alt.operations.tables.throughput_rules import CAPACITY_UNITS, ON_DEMAND, PROVISIONED
+from alt.storage.model.definition import Backup, IndexDefinition, TableDefinition
+from alt.storage.sqlite.copies.copying import Progress, no_progress
+
+Request = dict[str, Any]
+
+MAX_BACKUPS_A_PAGE = 100
+# A backup is answered as CREATING. Most are complete by then, and can be restored at once, as on DynamoDB.
+PATIENCE_SECONDS = 1.0
+
+_ID_DIGITS = 14  # of the milliseconds since 1970
+_ID_LETTERS = 8
+# arn:aws:dynamodb:us-east-1:123456789012:table/Music/backup/01489602797149-73d8d5bc
+_BACKUP_ARN = re.compile(
+    r"arn:([a-z-]+):([a-z0-9-]+):([a-z0-9-]*):[0-9]*:table/([a-zA-Z0-9_.-]{3,255})/backup/([0-9]+-[0-9a-f]+)"
+)
+_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]+")
+
+
+class BackupArn(NamedTuple):
+    region: str
+    table: str
+    id: str
+
+
+def create_backup(context: Context, request: Request, caller: Caller) -> asyncio.Future[bytes]:
+    backup, taken = begin_backup(context, table_name(request["TableName"]), request["BackupName"])
+    answer = body({"BackupDetails": _details(backup, backup_arn(backup, caller.region))})
+
+    async def answer_soon() -> bytes:
+        await asyncio.wait([taken], timeout=PATIENCE_SECONDS)
+        return answer
+
+    return asyncio.ensure_future(answer_soon())
+
+
+def begin_backup(
+    context: Context, table_name: str, backup_name: str, progress: Progress = no_progress
+) -> tuple[Backup, asyncio.Task[None]]:
+    """A backup of the table as it is now, and the task that ends when it is available."""
+    table = context.store.table(table_name)
+    if table is None:
+        raise errors.no_such_table(table_name)
+    created = round(context.clock(), 3)
+    items, size = table.statistics()
+    backup = Backup(
+        id=backup_id(created, context.new_id()),
+        name=backup_name,
+        created=created,
+        table=table.definition,
+        items=items,
+        size=size,
+    )
+    return backup, context.store.backups.create(table, backup, progress)
+
+
+def describe_backup(context: Context, request: Request, caller: Caller) -> bytes:  # noqa: ARG001
+    arn = request["BackupArn"]
+    return body({"BackupDescription": _description(existing_backup(context, arn), arn)})
+
+
+def delete_backup(context: Context, request: Request, caller: Caller) -> bytes:  # noqa: ARG001
+    arn = request["BackupArn"]
+    backup = existing_backup(context, arn)
+    if backup.kind == "SYSTEM":
+        raise errors.validation(
+            f"User is not allowed to delete the system backup with arn {arn}. "
+            f"It will automatically expire on {backup.expires}"
+        )
+    check_unused(context, backup, arn)
+    answer = _description(backup, arn)
+    answer["BackupDetails"]["BackupStatus"] = "DELETED"
+    context.store.backups.remove(backup)
+    return body({"BackupDescription": answer})
+
+
+def list_backups(context: Context, request: Request, caller: Caller) -> bytes:
+    """By table and time, after a backup that need not exist."""
+    lower, upper = request.get("TimeRangeLowerBound"), request.get("TimeRangeUpperBound")
+    if lower is not None and upper is not None and lower > upper:
+        raise errors.validation("Time range lower bound must be less than or equal to upper bound")
+    start, limit = request.get("ExclusiveStartBackupArn"), request.get("Limit") or MAX_BACKUPS_A_PAGE
+    kind = request.get("BackupType") or "USER"
+    found = [backup for backup in context.store.backups.all() if kind in (backup.kind, "ALL")]
+    if request.get("TableName") is not None:
+        name = table_name(request["TableName"])
+        found = [backup for backup in found if backup.table.name == name]
+    if lower is not None:
+        found = [backup for backup in found if backup.created >= lower]
+    if upper is not None:
+        found = [backup for backup in found if backup.created < upper]
+    if start is not None:
+        last = parse_arn(start)
+        if last.region != caller.region:
+            raise errors.validation("ExclusiveStartBackupArn does not match the region")
+        found = [backup for backup in found if (backup.table.name, backup.id) > (last.table, last.id)]
+    answer: dict[str, Any] = {"BackupSummaries": [summary(backup, caller.region) for backup in found[:limit]]}
+    if len(found) > limit:
+        answer["LastEvaluatedBackupArn"] = backup_arn(found[limit - 1], caller.region)
+    return body(answer)
+
+
+def summary(backup: Backup, region: str) -> dict[str, Any]:
+    """The BackupSummary."""
+    return {
+        "TableName": backup.table.name,
+        "TableId": backup.table.id,
+        "TableArn": table_arn(region, backup.table.name),
+        **_details(backup, backup_arn(backup, region)),
+    }
+
+
+def backup_id(created: float, unique: str) -> str:
+    """The last part of a backup's ARN; `unique` is a fresh UUID's text."""
+    return f"{round(created * 1000):0{_ID_DIGITS}}-{unique[-_ID_LETTERS:]}"
+
+
+def backup_arn(backup: Backup, region: str) -> str:
+    return f"{table_arn(region, backup.table.name)}/backup/{backup.id}"
+
+
+def parse_arn(arn: str) -> BackupArn:
+    match = _BACKUP_ARN.fullmatch(arn)
+    if match is None:
+        raise errors.validation("Invalid Backup ARN")
+    partition, service, region, table, backup = match.groups()
+    if not partition.startswith("aws") or service != "dynamodb" or not _REGION.fullmatch(region):
+        raise errors.validation("BackupArn is not valid")
+    return BackupArn(region, table, backup)
+
+
+def existing_backup(context: Context, arn: str) -> Backup:
+    """The backup that a BackupArn means."""
+    parsed = parse_arn(arn)
+    backup = context.store.backups.get(parsed.id)
+    if backup is None or backup.table.name != parsed.table:
+        raise errors.backup_not_found(arn)
+    return backup
+
+
+def check_unused(context: Context, backup: Backup, arn: str) -> None:
+    """The backup is neither being taken nor being restored."""
+    if not backup.available:
+        raise errors.backup_in_use(f"Backup is being created: {arn}")
+    if is_being_restored(context, backup):
+        raise errors.backup_in_use(f"Backup is being used to restore table: {arn}")
+
+
+def is_being_restored(context: Context, backup: Backup) -> bool:
+    return any(
+        definition.restore is not None and definition.restore.origin.get("backup") == backup.id
+        for definition in context.store.definitions()
+    )
+
+
+def _details(backup: Backup, arn: str) -> dict[str, Any]:
+    details = {
+        "BackupArn": arn,
+        "BackupName": backup.name,
+        "BackupSizeBytes": backup.size,
+        "BackupStatus": "AVAILABLE" if backup.available else "CREATING",
+        "BackupType": backup.kind,
+        "BackupCreationDateTime": backup.created,
+    }
+    if backup.expires is not None:
+        details["BackupExpiryDateTime"] = backup.expires
+    return details
+
+
+def _description(backup: Backup, arn: str) -> dict[str, Any]:
+    return {
+        "BackupDetails": _details(backup, arn),
+        "SourceTableDetails": _source(backup, parse_arn(arn).region),
+        "SourceTableFeatureDetails": _features(backup.table),
+    }
+
+
+def _source(backup: Backup, region: str) -> dict[str, Any]:
+    table = backup.table
+    details = {
+        "TableName": table.name,
+        "TableId": table.id,
+        "TableArn": table_arn(region, table.name),
+        "TableSizeBytes": backup.size,
+        "KeySchema": key_schema(table.key_attributes[:1], table.key_attributes[1:]),
+        "TableCreationDateTime": table.created,
+        "ProvisionedThroughput": _units(table.settings),
+        "ItemCount": backup.items,
+        "BillingMode": ON_DEMAND if is_on_demand(table.settings) else PROVISIONED,
+    }
+    if (limits := table.settings.get("OnDemandThroughput")) is not None:
+        details["OnDemandThroughput"] = limits
+    return details
+
+
+def _features(table: TableDefinition) -> dict[str, Any]:
+    """What a backup remembers of a table beside its keys and capacity: only what it has."""
+    features: dict[str, Any] = {}
+    for index in table.indexes:
+        if index.status != "DELETING":
+            kind = "GlobalSecondaryIndexes" if index.is_global else "LocalSecondaryIndexes"
+            features.setdefault(kind, []).append(_index(index))
+    if table.stream is not None:
+        features["StreamDescription"] = stream_specification(table.stream)
+    if "SSEDescription" in table.settings:
+        features["SSEDescription"] = table.settings["SSEDescription"]
+    if (described := time_to_live.description(table))["TimeToLiveStatus"] != "DISABLED":
+        features["TimeToLiveDescription"] = described
+    return features
+
+
+def _index(index: IndexDefinition) -> dict[str, Any]:
+    info: dict[str, Any] = {
+        "IndexName": index.name,
+        "KeySchema": key_schema(index.hash_keys, index.range_keys),
+        "Projection": projection(index),
+    }
+    if index.is_global:
+        info["ProvisionedThroughput"] = _units(index.settings)
+        if "OnDemandThroughput" in index.settings:
+            info["OnDemandThroughput"] = index.settings["OnDemandThroughput"]
+    return info
+
+
+def _units(settings: dict[str, Any]) -> dict[str, int]:
+    return {member: settings["ProvisionedThroughput"][member] for member in CAPACITY_UNITS}

@@ -1,0 +1,142 @@
+"""UpdateContinuousBackups, DescribeContinuousBackups, RestoreTableToPointInTime.
+
+A table can be restored to any moment up to now. DynamoDB gives a latest moment five
+minutes ago, because its log takes that long; whoever has just deleted the wrong items
+wants those five minutes too.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+from alt import errors
+from alt.errors import ApiError, validation
+from alt.operations.arns import parse_table_arn, table_arn, table_name
+from alt.operations.backups.restore_rules import check_region, restored_definition
+from alt.operations.backups.restore_table import begin_restore, check_target
+from alt.operations.caller import Caller
+from alt.operations.context import Context
+from alt.operations.reply import body
+from alt.storage.model.definition import RecoveryDefinition, Restore, TableDefinition
+from alt.storage.sqlite.copies.recovery import Past, earliest, latest
+from alt.storage.sqlite.table import Table
+
+Request = dict[str, Any]
+
+DEFAULT_PERIOD_DAYS = 35
+
+
+def update_continuous_backups(context: Context, request: Request, caller: Caller) -> bytes:  # noqa: ARG001
+    table = _existing(context, request["TableName"])
+    definition = table.definition
+    specification = request["PointInTimeRecoverySpecification"]
+    now = latest(table, context.clock())
+    days = specification.get("RecoveryPeriodInDays") or DEFAULT_PERIOD_DAYS
+    recovery = definition.recovery
+    since = earliest(recovery, now)
+    if specification["PointInTimeRecoveryEnabled"]:
+        # A longer period does not bring back what a shorter one let go.
+        recovery = RecoveryDefinition(_milliseconds(now) if since is None else since, days)
+    elif recovery is not None:
+        recovery = replace(recovery, enabled=None)
+    context.store.redefine(replace(definition, recovery=recovery))
+    return _describe(recovery, now)
+
+
+def describe_continuous_backups(context: Context, request: Request, caller: Caller) -> bytes:  # noqa: ARG001
+    table = _existing(context, request["TableName"])
+    return _describe(table.definition.recovery, latest(table, context.clock()))
+
+
+def restore_table_to_point_in_time(context: Context, request: Request, caller: Caller) -> bytes:
+    return begin_restore(context, definition_from_past(context, request, caller), caller)
+
+
+def definition_from_past(context: Context, request: Request, caller: Caller) -> TableDefinition:
+    """The table that a RestoreTableToPointInTime asks for, once nothing speaks against it."""
+    region, source = _source(request, caller)
+    now = context.clock()
+    wanted, is_latest = request.get("RestoreDateTime"), request.get("UseLatestRestorableTime") is True
+    if (wanted is not None) == is_latest:
+        raise validation("Exactly one of RestoreDateTime and UseLatestRestorableTime must be specified")
+    table = _existing(context, source)
+    newest = latest(table, now)
+    at: float = newest if wanted is None else wanted
+    past = past_of(table, at, newest)
+    check_region(request, region, caller.region)
+    summary = {"SourceTableArn": table_arn(region, table.definition.name), "RestoreDateTime": round(at, 3)}
+    definition = restored_definition(
+        table.definition,
+        request,
+        context.new_id(),
+        round(now, 3),
+        caller.region,
+        Restore(past.origin(), summary),
+    )
+    check_target(context, definition.name)
+    return definition
+
+
+def past_of(table: Table, at: float, now: float) -> Past:
+    """The table as it was at the moment `at`. Raises the API's errors where that cannot be had."""
+    definition = table.definition
+    since = earliest(definition.recovery, now)
+    if since is None:
+        raise ApiError(
+            "PointInTimeRecoveryUnavailableException",
+            f"Point in time recovery is not enabled for table '{definition.name}'",
+        )
+    if not since <= at <= now:
+        raise ApiError(
+            "InvalidRestoreTimeException",
+            "An invalid restore time was specified. RestoreDateTime must be between "
+            "EarliestRestorableDateTime and LatestRestorableDateTime.",
+        )
+    return Past(definition.name, definition.id, at, table.log.last_until(at))
+
+
+def _existing(context: Context, name_or_arn: str) -> Table:
+    name = table_name(name_or_arn)
+    table = context.store.table(name)
+    if table is None:
+        raise errors.no_such_table(name)
+    return table
+
+
+def _source(request: Request, caller: Caller) -> tuple[str, str]:
+    """The source table's region and name."""
+    name, arn = request.get("SourceTableName"), request.get("SourceTableArn")
+    if (name is None) == (arn is None):
+        raise validation("Exactly one of SourceTableName and SourceTableArn must be specified")
+    if arn is None:
+        return caller.region, str(name)
+    return parse_table_arn(arn)
+
+
+def _describe(recovery: RecoveryDefinition | None, now: float) -> bytes:
+    """Clients often cut times to whole seconds, so the earliest moment is rounded up to one."""
+    since = earliest(recovery, now)
+    described: dict[str, Any] = {"PointInTimeRecoveryStatus": "DISABLED"}
+    if recovery is not None and since is not None:
+        newest = round(now, 3)
+        described = {
+            "PointInTimeRecoveryStatus": "ENABLED",
+            "RecoveryPeriodInDays": recovery.days,
+            "EarliestRestorableDateTime": min(math.ceil(since), newest),
+            "LatestRestorableDateTime": newest,
+        }
+    return body(
+        {
+            "ContinuousBackupsDescription": {
+                "ContinuousBackupsStatus": "ENABLED",
+                "PointInTimeRecoveryDescription": described,
+            }
+        }
+    )
+
+
+def _milliseconds(now: float) -> float:
+    """Rounded up: before `now` there may have been changes that were not logged."""
+    return math.ceil(now * 1000) / 1000

@@ -1,0 +1,73 @@
+"""RestoreTableFromBackup, and how a restore is begun.
+
+A restored table is CREATING until it is complete; operations on its items do not find
+it before.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alt import errors
+from alt.operations.arns import table_arn
+from alt.operations.backups.backups import existing_backup, is_being_restored, parse_arn
+from alt.operations.backups.restore_rules import check_region, restored_definition
+from alt.operations.caller import Caller
+from alt.operations.context import Context
+from alt.operations.reply import body
+from alt.operations.tables import quotas
+from alt.operations.tables.description import as_restoring
+from alt.storage.model.definition import Restore, TableDefinition
+from alt.storage.sqlite.copies.copying import Progress, no_progress
+
+Request = dict[str, Any]
+
+
+def restore_table_from_backup(context: Context, request: Request, caller: Caller) -> bytes:
+    definition = definition_from_backup(context, request, caller)
+    return begin_restore(context, definition, caller)
+
+
+def definition_from_backup(context: Context, request: Request, caller: Caller) -> TableDefinition:
+    """The table that a RestoreTableFromBackup asks for, which may be restored."""
+    arn = request["BackupArn"]
+    backup = existing_backup(context, arn)
+    region = parse_arn(arn).region
+    check_region(request, region, caller.region)
+    now = round(context.clock(), 3)
+    summary = {
+        "SourceBackupArn": arn,
+        "SourceTableArn": table_arn(region, backup.table.name),
+        "RestoreDateTime": now,
+    }
+    restore = Restore({"backup": backup.id}, summary)
+    definition = restored_definition(backup.table, request, context.new_id(), now, caller.region, restore)
+    check_target(context, definition.name)
+    if not backup.available:
+        raise errors.backup_in_use(f"Backup is being created: {arn}")
+    if is_being_restored(context, backup):
+        raise errors.backup_in_use(f"Backup is being used to restore another table: {arn}")
+    return definition
+
+
+def check_target(context: Context, name: str) -> None:
+    """The name a table is to be restored under is free."""
+    existing = context.store.definition(name)
+    if existing is None:
+        return
+    if existing.restore is None:
+        raise errors.table_already_exists(name)
+    source = existing.restore.summary.get("SourceBackupArn")
+    origin = "" if source is None else f" from backup: {source}"
+    raise errors.table_in_use(f"Table: {name} is already being restored{origin}")
+
+
+def begin_restore(
+    context: Context, definition: TableDefinition, caller: Caller, progress: Progress = no_progress
+) -> bytes:
+    """Restore the table that `definition` describes in the background; the answer shows it CREATING."""
+    quotas.admit_table(len(context.store.names()))
+    if not context.store.create(definition):
+        raise errors.table_already_exists(definition.name)
+    context.store.restores.start(definition, progress)
+    return body({"TableDescription": as_restoring(definition, caller.region, context.clock())})

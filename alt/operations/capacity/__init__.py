@@ -1,0 +1,1 @@
+"""What requests consume, and what they may."""

@@ -1,0 +1,100 @@
+"""What requests consume: let in, counted for whoever sent them, and answered as ConsumedCapacity."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import apsw
+
+from alt.capacity import READ, WRITE, Consumption, entry_units, write_units
+from alt.errors import ApiError
+from alt.operations.caller import Caller
+from alt.operations.capacity.throttling import Throttle
+from alt.storage.model.definition import IndexDefinition
+from alt.storage.sqlite.faults import FaultLog
+from alt.storage.sqlite.table import Table, Written
+from alt.storage.sqlite.usage import READ_UNITS, WRITE_UNITS, Usage
+
+# How often what was consumed is stored and changed limits are noticed.
+STORE_SECONDS = 1.0
+
+
+class Meter:
+    """Counts into `usage`. `elapsed` and `enforced`: see Throttle."""
+
+    def __init__(self, usage: Usage, elapsed: Callable[[], float], enforced: bool) -> None:
+        self._usage = usage
+        self._add = usage.add
+        self._throttle = Throttle(elapsed, enforced)
+        self._faults = FaultLog()
+        self.take_over_limits()
+
+    def take_over_limits(self) -> None:
+        """Hold access keys to the limits as they are stored now."""
+        self._throttle.key_limits = self._usage.limits()
+        self.is_idle = self._throttle.is_idle  # nothing and nobody is limited
+
+    def admit_read(self, caller: Caller, table: Table, index: IndexDefinition | None = None) -> None:
+        """Raises what a request that is too much is answered."""
+        if not self.is_idle:
+            self._admit(caller, table, index, READ)
+
+    def admit_write(self, caller: Caller, table: Table) -> None:
+        """Raises what a request that is too much is answered."""
+        if not self.is_idle:
+            self._admit(caller, table, None, WRITE)
+
+    def _admit(self, caller: Caller, table: Table, index: IndexDefinition | None, kind: str) -> None:
+        try:
+            self._throttle.admit(caller, table.definition, index, kind)
+        except ApiError:
+            self._usage.add_throttled(caller.access_key, table.definition.name)
+            raise
+
+    def read(self, caller: Caller, table: Table, used: Consumption) -> None:
+        """Count a request that read."""
+        self._count(caller, table, used, READ_UNITS)
+        if not self.is_idle:
+            self._throttle.pay(caller, table.definition, used, READ)
+
+    def write(self, caller: Caller, table: Table, used: Consumption) -> None:
+        """Count a request that wrote, or would have but for its condition."""
+        self.count_write(caller, table, used)
+        self.pay_write(caller, table, used)
+
+    def count_write(self, caller: Caller, table: Table, used: Consumption) -> None:
+        """Count what a request wrote and has paid for bit by bit."""
+        self._count(caller, table, used, WRITE_UNITS)
+
+    def pay_write(self, caller: Caller, table: Table, used: Consumption) -> None:
+        """Take what was written from what may be written yet."""
+        if not self.is_idle:
+            self._throttle.pay(caller, table.definition, used, WRITE)
+
+    def _count(self, caller: Caller, table: Table, used: Consumption, kind: int) -> None:
+        access_key, name = caller.access_key, table.definition.name
+        self._add(access_key, name, "", kind, used.table)
+        for indexes in (used.local_indexes, used.global_indexes):
+            for index, units in indexes.items():
+                self._add(access_key, name, index, kind, units)
+
+    async def keep_storing(self) -> None:
+        """Store what gathers, until cancelled. What remains is stored when the Store closes."""
+        while True:
+            await asyncio.sleep(STORE_SECONDS)
+            self._throttle.forget_full()
+            try:
+                self._usage.store()
+                self.take_over_limits()
+            except apsw.Error as fault:
+                fault.add_note("what requests consumed could not be stored in usage.db, and is tried again")
+                self._faults.say(fault)
+
+
+def written(write: Written, size: int) -> Consumption:
+    """What a write consumed that left an item of `size` bytes, 0 for none."""
+    used = Consumption(write_units(max(size, write.old_size)))
+    for definition, old_size, new_size, is_moved in write.changes:
+        used.add_index(definition.name, definition.is_global, entry_units(old_size, new_size, is_moved))
+    return used

@@ -1,0 +1,1 @@
+"""Operations on items by their keys: one, batches, transactions."""

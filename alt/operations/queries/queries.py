@@ -1,0 +1,274 @@
+"""Query and Scan: which rows a request asks for, and what it may not ask."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Any, NamedTuple
+
+from alt.errors import ApiError, validation
+from alt.expressions import Condition, Placeholders, Projection, legacy
+from alt.operations.caller import Caller
+from alt.operations.context import Context
+from alt.operations.keys import check_paths
+from alt.operations.parameters import check_expressions
+from alt.operations.queries.pages import Page, Wanted, page, page_in_steps
+from alt.operations.queries.plans import Plan, shape_of
+from alt.operations.queries.source import Source, check_filter, must_fetch, read_source
+from alt.storage.model.rows import Key, PartitionRange, SlotRange
+from alt.storage.sqlite.table import Table
+from alt.values.attribute import normalize_item
+from alt.values.types import Item
+
+Request = dict[str, Any]
+
+_INVALID_START = "The provided starting key is invalid"
+# What is wrong with a starting key's values, Query says bare, but for these. (Recorded from the service.)
+_INVALID_IN_QUERY = (
+    "Supplied AttributeValue",
+    "One or more parameter values were invalid: Null attribute",
+    "One or more parameter values were invalid: An string set  may",
+    "One or more parameter values were invalid: Binary sets should",
+)
+
+
+def query(context: Context, request: Request, caller: Caller) -> bytes | asyncio.Future[bytes]:
+    shape = shape_of(request)
+    plan = context.plans.get(shape)
+    read = None if plan is None else _read_again(context, plan, request)
+    if read is None:
+        read = _read(context, request)
+        if shape is not None:
+            context.plans.put(shape, read.plan)
+    table, plan, rows, condition = read
+    context.meter.admit_read(caller, table, plan.source.index)
+    wanted = Wanted(table, plan.source, request, rows, condition, plan.projection, plan.fetch)
+    found = page(wanted, may_be_short=plan.is_short)
+    if found is None:
+        plan.is_short = False
+        return _in_steps(context, caller, wanted)
+    plan.is_short = found.is_short
+    context.meter.read(caller, table, found.used)
+    return found.reply
+
+
+class _Read(NamedTuple):
+    """A Query that nothing is wrong with."""
+
+    table: Table
+    plan: Plan
+    rows: PartitionRange
+    condition: Condition | None
+
+
+def _read_again(context: Context, plan: Plan, request: Request) -> _Read | None:
+    """A request of a known shape; None where anything about its values is unusual, which `_read` has the words for."""
+    table = context.store.table(plan.definition.name)
+    if table is None or table.definition is not plan.definition:
+        return None
+    try:
+        start = _start_key(request, older=False)
+        rows = plan.rows(request["ExpressionAttributeValues"])
+        if rows is not None and start is not None:
+            rows = _after(plan.source, rows, _query_start(plan.source, start))
+    except ApiError:
+        return None
+    return None if rows is None else _Read(table, plan, rows, None)
+
+
+def _read(context: Context, request: Request) -> _Read:
+    replaced = ["AttributesToGet", "QueryFilter", "ConditionalOperator"]
+    if "KeyConditionExpression" in request:  # KeyConditions goes with any other expression
+        replaced.append("KeyConditions")
+    check_expressions(
+        request, ("ProjectionExpression", "FilterExpression", "KeyConditionExpression"), replaced
+    )
+    condition = legacy.filter_conditions(request.get("QueryFilter"), request.get("ConditionalOperator"))
+    projection = _attributes_to_get(request)
+    start = _start_key(request, older=False)
+    values = request.get("ExpressionAttributeValues")
+    placeholders = Placeholders(request.get("ExpressionAttributeNames"), values)
+    if "KeyConditionExpression" in request:
+        key_condition = placeholders.key_condition(request["KeyConditionExpression"])
+    elif "KeyConditions" in request:
+        key_condition = legacy.key_conditions(request["KeyConditions"])
+    else:
+        raise validation(
+            "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request."
+        )
+    if "FilterExpression" in request:
+        condition = placeholders.condition("FilterExpression", request["FilterExpression"])
+    if "ProjectionExpression" in request:
+        projection = placeholders.projection(request["ProjectionExpression"])
+    placeholders.finish()
+    try:
+        _check_select(request)
+    except ApiError as error:
+        raise error.enveloped() from None
+    table = context.table(request["TableName"])
+    source = read_source(table.definition, request)
+    row = None if start is None else _query_start(source, start)
+    key_range = key_condition.resolve(
+        [(key.name, key.type) for key in source.hash_keys],
+        [(key.name, key.type) for key in source.range_keys],
+    )
+    descending = request.get("ScanIndexForward") is False
+    rows = source.partition(key_range, descending=descending)
+    if row is not None:
+        rows = _after(source, rows, row)
+    if condition is not None:
+        _no_key_attributes(condition, source, request)
+        check_filter(source, condition.attribute_names)
+    check_paths(table.definition, request, condition, projection)
+    fetch = must_fetch(source, request, () if projection is None else projection.attribute_names)
+    plan = Plan(source, key_range, values or {}, projection, descending=descending, fetch=fetch)
+    return _Read(table, plan, rows, condition)
+
+
+def scan(context: Context, request: Request, caller: Caller) -> bytes | asyncio.Future[bytes]:
+    check_expressions(
+        request,
+        ("ProjectionExpression", "FilterExpression"),
+        ("AttributesToGet", "ScanFilter", "ConditionalOperator"),
+    )
+    projection = _attributes_to_get(request)
+    condition = legacy.filter_conditions(
+        request.get("ScanFilter"), request.get("ConditionalOperator"), older=True
+    )
+    start = _start_key(request, older=True)
+    segment = _segment(request)
+    placeholders = Placeholders(
+        request.get("ExpressionAttributeNames"), request.get("ExpressionAttributeValues"), older=True
+    )
+    if "FilterExpression" in request:
+        condition = placeholders.condition("FilterExpression", request["FilterExpression"])
+    if "ProjectionExpression" in request:
+        projection = placeholders.projection(request["ProjectionExpression"])
+    placeholders.finish()
+    _check_select(request)
+    table = context.table(request["TableName"])
+    source = read_source(table.definition, request)
+    columns = source.columns
+    rows = SlotRange(columns) if segment is None else SlotRange.segment(columns, *segment)
+    if start is not None:
+        rows = rows.after(_scan_start(source, start, rows, segment))
+    check_paths(table.definition, request, condition, projection)
+    fetch = must_fetch(source, request, () if projection is None else projection.attribute_names)
+    context.meter.admit_read(caller, table, source.index)
+    wanted = Wanted(table, source, request, rows, condition, projection, fetch)
+    found = page(wanted, may_be_short=False)
+    if found is None:
+        return _in_steps(context, caller, wanted)
+    context.meter.read(caller, table, found.used)
+    return found.reply
+
+
+def _in_steps(context: Context, caller: Caller, wanted: Wanted) -> asyncio.Future[bytes]:
+    async def reply(reading: asyncio.Future[Page]) -> bytes:
+        found = await reading
+        context.meter.read(caller, wanted.table, found.used)
+        return found.reply
+
+    reading = context.store.long_reads.run(wanted.table, partial(page_in_steps, wanted))
+    return asyncio.ensure_future(reply(reading))
+
+
+def _start_key(request: Request, *, older: bool) -> Item | None:
+    start: Item | None = request.get("ExclusiveStartKey")
+    if start is None:
+        return None
+    try:
+        normalize_item(start, older)
+    except ApiError as error:
+        message = str(error.message)
+        if older or message.startswith(_INVALID_IN_QUERY):
+            message = f"{_INVALID_START}: {message}"
+        raise validation(message) from None
+    return start
+
+
+def _query_start(source: Source, start: Item) -> Key:
+    try:
+        return source.start_key(start)
+    except ApiError:
+        raise validation(_INVALID_START) from None
+
+
+def _after(source: Source, rows: PartitionRange, row: Key) -> PartitionRange:
+    """What follows a starting key, which lies in the range; how it does not is said in three ways."""
+    partition = rows.prefix[: 1 + len(source.hash_keys)]
+    in_partition = row[: len(partition)] == partition
+    if rows.prefix == partition and rows.low is None and rows.high is None:
+        if not in_partition:
+            raise validation(
+                "The provided starting key is outside query boundaries based on provided conditions"
+            )
+    elif not rows.contains(partition + row[len(partition) :]):
+        raise validation("The provided starting key does not match the range key predicate")
+    elif not in_partition:
+        raise validation("The query can return at most one row and cannot be restarted")
+    return rows.after(row)
+
+
+def _scan_start(source: Source, start: Item, rows: SlotRange, segment: tuple[int, int] | None) -> Key:
+    try:
+        row = source.start_key(start)
+    except ApiError as error:
+        raise validation(f"{_INVALID_START}: {error.message}") from None
+    if segment is not None and not rows.contains(row):
+        raise validation(
+            f"{_INVALID_START}: Invalid ExclusiveStartKey. Please use ExclusiveStartKey "
+            f"with correct Segment. TotalSegments: {segment[1]} Segment: {segment[0]}"
+        )
+    return row
+
+
+def _segment(request: Request) -> tuple[int, int] | None:
+    segment, total = request.get("Segment"), request.get("TotalSegments")
+    if segment is None and total is None:
+        return None
+    if total is None:
+        raise validation(
+            "The TotalSegments parameter is required but was not present in the request when Segment parameter is present"
+        )
+    if segment is None:
+        raise validation(
+            "The Segment parameter is required but was not present in the request when parameter TotalSegments is present"
+        )
+    if segment >= total:
+        raise validation(
+            "The Segment parameter is zero-based and must be less than parameter TotalSegments: "
+            f"Segment: {segment} is not less than TotalSegments: {total}"
+        )
+    return segment, total
+
+
+def _attributes_to_get(request: Request) -> Projection | None:
+    return legacy.projection(request["AttributesToGet"]) if "AttributesToGet" in request else None
+
+
+def _check_select(request: Request) -> None:
+    select = request.get("Select")
+    if select is None:
+        return
+    asked = next((name for name in ("ProjectionExpression", "AttributesToGet") if name in request), None)
+    if select == "SPECIFIC_ATTRIBUTES":
+        if asked is None:
+            raise validation(
+                "Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES"
+            )
+        return
+    if asked is not None:
+        what = "only the Count" if select == "COUNT" else select
+        raise validation(f"Cannot specify the {asked} when choosing to get {what}")
+    if select == "ALL_PROJECTED_ATTRIBUTES" and "IndexName" not in request:
+        raise validation("ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName")
+
+
+def _no_key_attributes(condition: Condition, source: Source, request: Request) -> None:
+    for attribute in (*source.hash_keys, *source.range_keys):
+        if attribute.name in condition.attribute_names:
+            what = "Filter Expression" if "FilterExpression" in request else "QueryFilter"
+            raise validation(
+                f"{what} can only contain non-primary key attributes: Primary key attribute: {attribute.name}"
+            )

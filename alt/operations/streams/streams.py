@@ -1,0 +1,149 @@
+"""ListStreams, DescribeStream, GetShardIterator, GetRecords: a table's change log, read as DynamoDB Streams."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alt.config import MAX_PAGE_BYTES
+from alt.errors import validation
+from alt.operations.caller import Caller
+from alt.operations.context import Context
+from alt.operations.reply import body, dumps, members
+from alt.operations.streams import positions as positions
+from alt.operations.streams.records import RecordWriter
+from alt.operations.streams.settings import (
+    Stream,
+    find_stream,
+    parse_stream_arn,
+    readable_streams,
+    stream_arn,
+)
+from alt.operations.tables.description import key_schema
+from alt.storage.model.definition import StreamDefinition
+
+Request = dict[str, Any]
+
+MAX_STREAMS_A_PAGE = 100
+MAX_SHARDS_A_PAGE = 100
+MAX_RECORDS = 1_000
+# How many changes, of all shards, one GetRecords looks at: about 5 ms.
+MAX_CHANGES_SCANNED = 4_000
+
+
+def list_streams(context: Context, request: Request, caller: Caller) -> bytes:
+    """Ordered by table and age, after one that need not exist, with the last of a page that is not the last."""
+    limit = _limit(request, MAX_STREAMS_A_PAGE)
+    start = request.get("ExclusiveStartStreamArn")
+    after = None if start is None else parse_stream_arn(start)
+    wanted = request.get("TableName")
+    now = context.clock()
+    found = [
+        (definition.name, stream.label)
+        for definition in context.store.definitions()
+        if wanted in (None, definition.name)
+        for stream in readable_streams(definition, now)
+        if after is None or (definition.name, stream.label) > after
+    ]
+    streams = [
+        {"StreamArn": stream_arn(caller.region, name, label), "TableName": name, "StreamLabel": label}
+        for name, label in found[:limit]
+    ]
+    answer: dict[str, Any] = {"Streams": streams}
+    if len(found) > limit:
+        answer["LastEvaluatedStreamArn"] = streams[-1]["StreamArn"]
+    return body(answer)
+
+
+def describe_stream(context: Context, request: Request, caller: Caller) -> bytes:
+    limit = _limit(request, MAX_SHARDS_A_PAGE)
+    description = describe(find_stream(context, request["StreamArn"]), caller.region)
+    shards, start = description["Shards"], request.get("ExclusiveStartShardId")
+    if request.get("ShardFilter") is not None:
+        shards = []  # of children: there are none, since the shards a stream begins with stay until it ends
+    if start is not None:
+        shards = [shard for shard in shards if shard["ShardId"] > start]
+    description["Shards"] = shards[:limit]
+    if len(shards) > limit:
+        description["LastEvaluatedShardId"] = shards[limit - 1]["ShardId"]
+    return body({"StreamDescription": description})
+
+
+def describe(stream: Stream, region: str) -> dict[str, Any]:
+    """The StreamDescription with all shards."""
+    definition, table = stream.definition, stream.table.definition
+    return {
+        "StreamArn": stream_arn(region, table.name, definition.label),
+        "StreamLabel": definition.label,
+        "StreamStatus": "ENABLED" if definition.disabled is None else "DISABLED",
+        "StreamViewType": definition.view_type,
+        "CreationRequestDateTime": definition.created,
+        "TableName": table.name,
+        "KeySchema": key_schema(table.key_attributes[:1], table.key_attributes[1:]),
+        "Shards": [_shard(definition, shard_id) for shard_id in positions.shard_ids(definition)],
+    }
+
+
+def get_shard_iterator(context: Context, request: Request, caller: Caller) -> bytes:  # noqa: ARG001
+    stream = find_stream(context, request["StreamArn"])
+    shard = positions.shard_number(stream.definition, request["ShardId"])
+    now = context.clock()
+    position = positions.start_position(stream, request, now)
+    iterator = positions.ShardIterator(request["StreamArn"], shard, position, now)
+    return body({"ShardIterator": iterator.token()})
+
+
+def get_records(context: Context, request: Request, caller: Caller) -> bytes:
+    limit = _limit(request, MAX_RECORDS)
+    now = context.clock()
+    iterator = positions.parse_iterator(request["ShardIterator"], now)
+    stream = find_stream(context, iterator.arn)
+    last = positions.end(stream)
+    if iterator.shard >= stream.definition.shards or iterator.position > last + 1:
+        raise positions.invalid_iterator()
+    if iterator.position < min(max(stream.table.log.trimmed(), stream.definition.first), last):
+        raise positions.trimmed()
+    records, position = _read(stream, iterator, last, limit, caller.region)
+    ended = stream.definition.last is not None and position >= last
+    following = None if ended else dumps(iterator._replace(position=position, issued=now).token())
+    return members(Records=f"[{','.join(records)}]", NextShardIterator=following)
+
+
+def _read(
+    stream: Stream, iterator: positions.ShardIterator, last: int, limit: int, region: str
+) -> tuple[list[str], int]:
+    """A page of records, and the position after it."""
+    writer = RecordWriter(stream.table.definition, stream.definition, region)
+    slots = positions.shard_slots(stream.definition, iterator.shard)
+    seen = max(min(last, iterator.position + MAX_CHANGES_SCANNED), iterator.position)
+    changes = stream.table.log.changes(
+        iterator.position, seen, slots, old=writer.shows_old, new=writer.shows_new
+    )
+    records: list[str] = []
+    size = 0
+    for change in changes:
+        record, record_size = writer.record(change)
+        size += record_size
+        if records and size > MAX_PAGE_BYTES:
+            return records, change.seq - 1
+        records.append(record)
+        if len(records) == limit:
+            return records, change.seq
+    return records, seen
+
+
+def _shard(stream: StreamDefinition, shard_id: str) -> dict[str, Any]:
+    numbers = {"StartingSequenceNumber": positions.sequence_number(stream.first + 1)}
+    if stream.last is not None:
+        # A shard without a record has a range all the same.
+        numbers["EndingSequenceNumber"] = positions.sequence_number(max(stream.last, stream.first + 1))
+    return {"ShardId": shard_id, "SequenceNumberRange": numbers}
+
+
+def _limit(request: Request, maximum: int) -> int:
+    limit: int = request.get("Limit") or maximum
+    if limit > maximum:
+        raise validation(
+            f"1 validation error detected: Value '{limit}' at 'limit' failed to satisfy constraint: "
+            f"Member must have value less than or equal to {maximum}"
+        )
+    return limit

@@ -1,0 +1,182 @@
+"""From a table's definition to the TableDescription that clients see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from alt.operations.arns import index_arn, table_arn
+from alt.operations.tables.quotas import decreases_today
+from alt.storage.model.definition import IndexDefinition, KeyAttribute, StreamDefinition, TableDefinition
+
+Description = dict[str, Any]
+# Number of items and their bytes.
+Statistics = tuple[int, int]
+
+_NO_THROUGHPUT = {"ReadCapacityUnits": 0, "WriteCapacityUnits": 0}
+_AS_STORED = (
+    "BillingModeSummary",
+    "OnDemandThroughput",
+    "WarmThroughput",
+    "TableClassSummary",
+    "SSEDescription",
+)
+# What DeleteTable's answer leaves out, as recorded from the service.
+_NOT_WHEN_DELETING = (
+    "AttributeDefinitions",
+    "KeySchema",
+    "CreationDateTime",
+    "GlobalSecondaryIndexes",
+    "LocalSecondaryIndexes",
+)
+
+
+def describe(
+    definition: TableDefinition,
+    region: str,
+    now: float,
+    statistics: Statistics = (0, 0),
+    index_statistics: Mapping[str, Statistics] | None = None,
+    status: str = "ACTIVE",
+) -> Description:
+    """The TableDescription of a table, with ARNs of `region`; `now` decides what day it is."""
+    settings = definition.settings
+    arn = table_arn(region, definition.name)
+    items, size = statistics
+    description: Description = {
+        "TableName": definition.name,
+        "TableStatus": status,
+        "TableArn": arn,
+        "TableId": definition.id,
+        "CreationDateTime": definition.created,
+        "AttributeDefinitions": _attribute_definitions(definition),
+        "KeySchema": key_schema(definition.key_attributes[:1], definition.key_attributes[1:]),
+        "ProvisionedThroughput": _throughput(settings, now),
+        "ItemCount": items,
+        "TableSizeBytes": size,
+        "DeletionProtectionEnabled": settings.get("DeletionProtectionEnabled", False),
+    }
+    description |= {member: settings[member] for member in _AS_STORED if member in settings}
+    _add_stream(description, definition)
+    _add_indexes(description, definition.indexes, index_statistics or {}, now)
+    return description
+
+
+def as_creating(description: Description, warm_throughput_given: bool) -> Description:
+    """The description as CreateTable answers it, before the service has filled in everything."""
+    shown = description | {"TableStatus": "CREATING"}
+    if "BillingModeSummary" in shown:
+        shown["BillingModeSummary"] = {"BillingMode": shown["BillingModeSummary"]["BillingMode"]}
+    if warm_throughput_given:
+        shown["WarmThroughput"] = shown["WarmThroughput"] | {"Status": "UPDATING"}
+    else:
+        del shown["WarmThroughput"]
+    if "GlobalSecondaryIndexes" in shown:
+        shown["GlobalSecondaryIndexes"] = [
+            {member: value for member, value in index.items() if member != "WarmThroughput"}
+            | {"IndexStatus": "CREATING"}
+            for index in shown["GlobalSecondaryIndexes"]
+        ]
+    return shown
+
+
+def as_restoring(definition: TableDefinition, region: str, now: float) -> Description:
+    """The description of a table while it is being restored."""
+    assert definition.restore is not None
+    shown = describe(definition, region, now, status="CREATING")
+    if "GlobalSecondaryIndexes" in shown:
+        shown["GlobalSecondaryIndexes"] = [
+            {member: value for member, value in index.items() if member not in ("IndexStatus", "Backfilling")}
+            for index in shown["GlobalSecondaryIndexes"]
+        ]
+    return shown | {"RestoreSummary": definition.restore.summary | {"RestoreInProgress": True}}
+
+
+def as_deleting(description: Description) -> Description:
+    """The description as DeleteTable answers it."""
+    shown = {member: value for member, value in description.items() if member not in _NOT_WHEN_DELETING}
+    return shown | {"TableStatus": "DELETING"}
+
+
+def _attribute_definitions(definition: TableDefinition) -> list[dict[str, str]]:
+    """Every key attribute once, sorted by name."""
+    attributes = set(definition.key_attributes)
+    for index in definition.indexes:
+        attributes.update(index.key_attributes)
+    return [
+        {"AttributeName": attribute.name, "AttributeType": attribute.type}
+        for attribute in sorted(attributes, key=lambda attribute: attribute.name)
+    ]
+
+
+def key_schema(hash_keys: Iterable[KeyAttribute], range_keys: Iterable[KeyAttribute]) -> list[dict[str, str]]:
+    """A KeySchema member."""
+    return [
+        {"AttributeName": attribute.name, "KeyType": key_type}
+        for key_type, attributes in (("HASH", hash_keys), ("RANGE", range_keys))
+        for attribute in attributes
+    ]
+
+
+def _throughput(settings: Mapping[str, Any], now: float) -> Description:
+    stored = settings.get("ProvisionedThroughput", _NO_THROUGHPUT)
+    return {**stored, "NumberOfDecreasesToday": decreases_today(stored, now)}
+
+
+def _add_stream(description: Description, definition: TableDefinition) -> None:
+    """The stream that is on, or the ARN and label of the last one as long as it may be read."""
+    if definition.streams:
+        label = definition.streams[-1].label
+        description["LatestStreamLabel"] = label
+        description["LatestStreamArn"] = f"{description['TableArn']}/stream/{label}"
+    if definition.stream is not None:
+        description["StreamSpecification"] = stream_specification(definition.stream)
+
+
+def stream_specification(stream: StreamDefinition) -> Description:
+    """The StreamSpecification of a stream that is on."""
+    return {"StreamEnabled": True, "StreamViewType": stream.view_type}
+
+
+def _add_indexes(
+    description: Description,
+    indexes: Iterable[IndexDefinition],
+    statistics: Mapping[str, Statistics],
+    now: float,
+) -> None:
+    for index in indexes:
+        items, size = statistics.get(index.name, (0, 0))
+        described: Description = {
+            "IndexName": index.name,
+            "IndexArn": index_arn(description["TableArn"], index.name),
+            "KeySchema": key_schema(index.hash_keys, index.range_keys),
+            "Projection": projection(index),
+            "IndexSizeBytes": size,
+            "ItemCount": items,
+        }
+        if index.is_global:
+            described |= _global_members(index, now)
+        kind = "GlobalSecondaryIndexes" if index.is_global else "LocalSecondaryIndexes"
+        description.setdefault(kind, []).append(described)
+
+
+def projection(index: IndexDefinition) -> Description:
+    if index.projection != "INCLUDE":
+        return {"ProjectionType": index.projection}
+    return {"ProjectionType": "INCLUDE", "NonKeyAttributes": list(index.non_key_attributes)}
+
+
+def _global_members(index: IndexDefinition, now: float) -> Description:
+    members: Description = {
+        "IndexStatus": index.status,
+        "ProvisionedThroughput": _throughput(index.settings, now),
+    }
+    # Only an index added to a table that exists is ever seen CREATING; there it is false, then true.
+    if index.status == "CREATING":
+        members["Backfilling"] = index.backfilling
+    members |= {
+        member: index.settings[member]
+        for member in ("OnDemandThroughput", "WarmThroughput")
+        if member in index.settings
+    }
+    return members

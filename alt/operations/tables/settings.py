@@ -1,0 +1,116 @@
+"""A table's settings: what CreateTable and UpdateTable leave in the catalog beside the keys.
+
+They stand under the names of the description that gives them back: BillingModeSummary,
+ProvisionedThroughput, OnDemandThroughput, WarmThroughput, TableClassSummary,
+DeletionProtectionEnabled, SSEDescription.
+Never given back: ResourcePolicy as CreateTable had it, Tags (alt/operations/tables/tags.py), and
+TableClassChanges and EncryptionChanges, the epoch seconds of changes that count against a quota.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from alt.config import ACCOUNT_ID
+from alt.operations.tables.throughput_rules import (
+    CAPACITY_UNITS,
+    INITIAL_READ_UNITS_PER_SECOND,
+    INITIAL_WRITE_UNITS_PER_SECOND,
+    MAX_REQUEST_UNITS,
+    ON_DEMAND,
+    UNITS_PER_SECOND,
+)
+
+Settings = dict[str, Any]
+
+AWS_MANAGED_KEY = "alias/aws/dynamodb"
+# Members of a CreateTable that are kept as they are.
+_KEPT = ("Tags", "ResourcePolicy")
+
+
+def initial_settings(request: dict[str, Any], now: float, region: str) -> Settings:
+    """The settings of a table just created."""
+    settings = initial_throughput(request, request.get("BillingMode") == ON_DEMAND)
+    settings["DeletionProtectionEnabled"] = request.get("DeletionProtectionEnabled") is True
+    if request.get("BillingMode") == ON_DEMAND:
+        settings["BillingModeSummary"] = {"BillingMode": ON_DEMAND, "LastUpdateToPayPerRequestDateTime": now}
+    if (table_class := request.get("TableClass")) is not None:
+        settings["TableClassSummary"] = {"TableClass": table_class}
+    encryption = request.get("SSESpecification")
+    if encryption is not None and is_enabled(encryption):
+        settings["SSEDescription"] = encryption_description(encryption, region)
+    settings |= {member: request[member] for member in _KEPT if request.get(member) is not None}
+    return settings
+
+
+def initial_throughput(given: dict[str, Any], on_demand: bool) -> Settings:
+    """ProvisionedThroughput, WarmThroughput and OnDemandThroughput of a new table or global index."""
+    provisioned = given.get("ProvisionedThroughput") or dict.fromkeys(CAPACITY_UNITS, 0)
+    units = {member: provisioned[member] for member in CAPACITY_UNITS}
+    settings: Settings = {
+        "ProvisionedThroughput": units,
+        "WarmThroughput": warmed(least_warm(units, on_demand), given.get("WarmThroughput") or {}),
+    }
+    if limits := on_demand_limits({}, given.get("OnDemandThroughput") or {}):
+        settings["OnDemandThroughput"] = limits
+    return settings
+
+
+def is_on_demand(settings: Settings) -> bool:
+    summary = settings.get("BillingModeSummary")
+    return summary is not None and summary["BillingMode"] == ON_DEMAND
+
+
+def least_warm(provisioned: dict[str, int], on_demand: bool) -> dict[str, int]:
+    """The WarmThroughput a table has without asking for any."""
+    if on_demand:
+        values = (INITIAL_READ_UNITS_PER_SECOND, INITIAL_WRITE_UNITS_PER_SECOND)
+    else:
+        values = (provisioned["ReadCapacityUnits"], provisioned["WriteCapacityUnits"])
+    return dict(zip(UNITS_PER_SECOND, values, strict=True))
+
+
+def warmed(current: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """WarmThroughput after `given`, which raises it and never lowers it."""
+    return {member: max(current[member], given.get(member) or 0) for member in UNITS_PER_SECOND} | {
+        "Status": "ACTIVE"
+    }
+
+
+def on_demand_limits(current: dict[str, int], given: dict[str, int]) -> dict[str, int]:
+    """OnDemandThroughput after `given`, where -1 takes a limit off."""
+    merged = merged_limits(current, given)
+    return {member: units for member, units in merged.items() if units != -1}
+
+
+def merged_limits(current: dict[str, int], given: dict[str, int]) -> dict[str, int]:
+    """The same as an UpdateTable's answer shows it: -1 included."""
+    merged = current | {member: units for member, units in given.items() if units is not None}
+    return {member: merged[member] for member in MAX_REQUEST_UNITS if member in merged}
+
+
+def is_enabled(encryption: dict[str, Any]) -> bool:
+    """Whether an SSESpecification asks for a key of one's own account."""
+    enabled = encryption.get("Enabled")
+    return enabled is True or (enabled is None and encryption.get("SSEType") is not None)
+
+
+def encryption_description(specification: dict[str, Any], region: str) -> Settings:
+    """The SSEDescription of a table encrypted with the key that `specification` names."""
+    arn = key_arn(specification.get("KMSMasterKeyId") or AWS_MANAGED_KEY, region)
+    return {"Status": "ENABLED", "SSEType": "KMS", "KMSMasterKeyArn": arn}
+
+
+def key_arn(key: str, region: str) -> str:
+    """The ARN that a key's ARN, id or alias stands for. There is no key service: any key is taken.
+
+    An alias always stands for the same key id.
+    """
+    prefix = f"arn:aws:kms:{region}:{ACCOUNT_ID}:"
+    if key.startswith("arn:") and ":alias/" not in key:
+        return key
+    alias = key.rpartition(":")[2]
+    if alias.startswith("alias/"):
+        return f"{prefix}key/{uuid.uuid5(uuid.NAMESPACE_URL, prefix + alias)}"
+    return f"{prefix}key/{key}"

@@ -1,0 +1,168 @@
+"""The change log: every change of a table's items, in order, written in the same commit as the change.
+
+It is kept in the table's own file while the table's definition asks for it, and is the
+one source of streams and of point-in-time recovery. Changes are numbered from 1 on
+without gaps, since a number is given back with whatever else a write undoes; so a
+position (the number of the last change someone has seen) tells whether anything after
+it was trimmed.
+
+A change is never recorded as made before the one before it: where the clock was set back,
+its moment is that one's until the clock has passed it. So moments are in the order of the
+numbers, and none is passed twice.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import apsw
+import ujson
+
+from alt.storage.model.rows import RowKey, SlotRange
+from alt.storage.sqlite.indexes import Stored
+
+# Bound a step of trimming: about 5 ms.
+TRIM_ROWS = 500
+TRIM_BYTES = 1024 * 1024
+
+_RECORD = (
+    "INSERT INTO change (at, slot, pk, sk, by_ttl, old_size, new_size, old, new) "
+    "VALUES (max(?, coalesce((SELECT at FROM change ORDER BY seq DESC LIMIT 1), 0)), ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
+class Change(NamedTuple):
+    """One item's change, `at` so many epoch seconds.
+
+    The sizes (bytes) are None where there was, or is, no item; the images (JSON) also
+    where they were not asked for.
+    """
+
+    seq: int
+    at: float
+    key: RowKey
+    by_ttl: bool
+    old_size: int | None
+    new_size: int | None
+    old: str | None
+    new: str | None
+
+
+class ChangeLog:
+    """The log of one table: `write` is the cursor of its writes, `read` sees what is committed."""
+
+    def __init__(self, write: apsw.Cursor, read: apsw.Cursor, clock: Callable[[], float]) -> None:
+        self._write = write
+        self._read = read
+        self._clock = clock
+
+    def record(self, key: RowKey, old: Stored | None, new: Stored | None, *, by_ttl: bool = False) -> None:
+        """Note a change, inside the write that makes it. A write that changes nothing leaves no record."""
+        if old is not None and new is not None and _same(old, new):
+            return
+        old_size, old_text = old or (None, None)
+        new_size, new_text = new or (None, None)
+        self._write.execute(_RECORD, (self._clock(), *key, by_ttl, old_size, new_size, old_text, new_text))
+
+    def last(self) -> int:
+        """The number of the last change ever committed; 0 before the first."""
+        number: int | None = self._read.execute("SELECT seq FROM sqlite_sequence WHERE name = 'change'").get
+        return number or 0
+
+    def trimmed(self) -> int:
+        """The number of the last change that is gone; 0 while all are there."""
+        first: int | None = self._read.execute("SELECT min(seq) FROM change").get
+        return self.last() if first is None else first - 1
+
+    def last_before(self, at: float) -> int:
+        """The number of the last change before the moment `at`."""
+        return self.last_until(math.nextafter(at, -math.inf))
+
+    def last_until(self, at: float) -> int:
+        """The number of the last change up to and including the moment `at`, found by halving."""
+        low, high = self.trimmed(), self.last()
+        while low < high:
+            middle = (low + high + 1) // 2
+            moment = self._read.execute("SELECT at FROM change WHERE seq = ?", (middle,)).get
+            if moment is None or moment <= at:  # None: trimmed meanwhile
+                low = middle
+            else:
+                high = middle - 1
+        return low
+
+    def changes(
+        self, after: int, last: int, slots: SlotRange, *, old: bool = True, new: bool = True
+    ) -> Iterator[Change]:
+        """The changes numbered above `after` and up to `last` of the items in these slots, in order.
+
+        `old` and `new`: whether to read these images. Rows are read as they are taken.
+        """
+        cursor = self._read.connection.execute(
+            f"SELECT seq, at, slot, pk, sk, by_ttl, old_size, new_size, {'old' if old else 'NULL'}, "
+            f"{'new' if new else 'NULL'} FROM change "
+            "WHERE seq > ? AND seq <= ? AND slot >= ? AND slot < ? ORDER BY seq",
+            (after, last, slots.first, slots.end),
+        )
+        try:
+            for seq, at, slot, pk, sk, by_ttl, *images in cursor:
+                yield Change(seq, at, RowKey(slot, pk, sk), bool(by_ttl), *images)
+        finally:
+            cursor.close()
+
+    def old_images(self, after: int, newest: int) -> Iterator[tuple[int, RowKey, Stored | None]]:
+        """Of the changes numbered above `after` and up to `newest`, the newest first: number, key, item before."""
+        cursor = self._read.connection.execute(
+            "SELECT seq, slot, pk, sk, old_size, old FROM change WHERE seq > ? AND seq <= ? ORDER BY seq DESC",
+            (after, newest),
+        )
+        try:
+            for seq, slot, pk, sk, size, old in cursor:
+                yield seq, RowKey(slot, pk, sk), None if old is None else Stored(size, old)
+        finally:
+            cursor.close()
+
+    def newest(self) -> float:
+        """The moment of the newest change that is there; of no time where there is none."""
+        moment: float | None = self._read.execute("SELECT at FROM change ORDER BY seq DESC LIMIT 1").get
+        return -math.inf if moment is None else moment
+
+    def begins_before(self, at: float) -> bool:
+        """Whether the oldest change that is there was made before the moment `at`."""
+        oldest = self._read.execute("SELECT at FROM change ORDER BY seq LIMIT 1").get
+        return oldest is not None and oldest < at
+
+    def trim(self, before: float) -> bool:
+        """Inside a write: remove some of the changes made before this moment; False once all are gone."""
+        last = None
+        size = 0
+        rows: list[Any] = self._write.execute(
+            "SELECT seq, at, coalesce(old_size, 0) + coalesce(new_size, 0) FROM change ORDER BY seq LIMIT ?",
+            (TRIM_ROWS,),
+        ).fetchall()
+        for seq, at, row_size in rows:
+            if at >= before:
+                break
+            last = seq
+            size += row_size
+            if size >= TRIM_BYTES:
+                break
+        if last is None:
+            return False
+        self._write.execute("DELETE FROM change WHERE seq <= ?", (last,))
+        return True
+
+    def bring_back(self, to: float) -> None:
+        """Inside a write: of the changes after this moment some, the oldest, count as made at it."""
+        after = self.last_until(to)
+        self._write.execute(
+            "UPDATE change SET at = ? WHERE seq > ? AND seq <= ?", (to, after, after + TRIM_ROWS)
+        )
+
+
+def _same(old: Stored, new: Stored) -> bool:
+    """Whether the items are equal; the order of attributes in their JSON does not count."""
+    if old.size != new.size:
+        return False
+    return old.text == new.text or bool(ujson.loads(old.text) == ujson.loads(new.text))

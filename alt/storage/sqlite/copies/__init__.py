@@ -1,0 +1,1 @@
+"""Whole copies of tables: backups, restores, recovery, snapshots."""

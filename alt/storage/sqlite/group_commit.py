@@ -1,0 +1,356 @@
+"""One writer, many writes, one COMMIT.
+
+All writes that are waiting are applied one after another, each inside its own
+SAVEPOINT, and one COMMIT makes them durable before any of their answers leaves.
+The applying runs on the event loop's thread; the COMMIT, which waits for the disk
+without holding the interpreter's lock, on a thread of its own, and meanwhile
+further writes gather for the next group.
+
+Whatever is raised, by SQLite or by a bug of ours, a group is answered and the next one begins.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any, Protocol, TypeVar
+
+import apsw
+
+from alt.errors import ApiError, disk_full, internal_server_error, resource_not_found
+from alt.storage.sqlite.connections import BUSY_TIMEOUT_MS
+
+T = TypeVar("T")
+
+# Bound how long one group holds the event loop: so many small writes take about 10 ms, and of large ones, or with
+# conditions on large items, no further one is begun after this time.
+MAX_GROUP_WRITES = 256
+MAX_GROUP_SECONDS = 0.02
+# Another process (the CLI) holds a file's write lock for moments only.
+BUSY_RETRY_SECONDS = 0.005
+BUSY_RETRIES = 1_000
+# At most so long the event loop waits for a COMMIT to begin; it takes some 0.06 ms unless all threads are busy.
+HANDOVER_SECONDS = 0.0002
+
+# Lets go of the interpreter for a moment without falling asleep.
+_yield: Callable[[], None] = getattr(os, "sched_yield", lambda: time.sleep(0))
+
+_log = logging.getLogger(__name__)
+
+Write = Callable[[], Any]
+Waiting = tuple[Write, "asyncio.Future[Any]"]
+Outcome = tuple[Any, Exception | None]
+
+
+class Bookkeeping(Protocol):
+    """What a file keeps beside its writes. `mark` and `undo` follow the SAVEPOINT of the write under way."""
+
+    def mark(self) -> None: ...
+
+    def undo(self) -> None: ...
+
+    def store(self) -> None:
+        """Write what has gathered, at the end of the group and inside its transaction."""
+        ...
+
+    def stored(self) -> None:
+        """The group is durable."""
+        ...
+
+    def discard(self) -> None:
+        """The group is lost."""
+        ...
+
+
+def is_granted(held: asyncio.Future[None]) -> bool:
+    """Whether what `hold` gave is held. Who is cancelled in the instant that it is granted holds it all the same."""
+    return held.done() and not held.cancelled() and held.exception() is None
+
+
+def answer(future: asyncio.Future[Any], result: Any, error: BaseException | None = None) -> None:
+    """Give a waiting future its result or its error, unless whoever waited for it has gone."""
+    if future.done():
+        return
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)
+
+
+def reason(fault: BaseException) -> str:
+    """What kept SQLite from writing, and for a full disk what to do about it."""
+    if isinstance(fault, apsw.FullError):
+        return "the disk is full: writes go on as soon as there is space"
+    return str(fault)
+
+
+class GroupCommit:
+    """The write side of one SQLite file. `name` is what log lines call it.
+
+    `executor` runs COMMITs; None commits where it stands (a database in memory,
+    whose only connection the reads share).
+    """
+
+    def __init__(
+        self, connection: apsw.Connection, executor: Executor | None, bookkeeping: Bookkeeping, name: str
+    ) -> None:
+        self._connection = connection
+        self._cursor = connection.cursor()
+        self._executor = executor
+        self._bookkeeping = bookkeeping
+        self._name = name
+        self._waiting: deque[Waiting] = deque()
+        self._holders: deque[asyncio.Future[None]] = deque()
+        self._busy = False  # a group is due, being applied, or being committed
+        self._refusal: ApiError | None = None  # of every further write
+        self._last_taken = (
+            MAX_GROUP_WRITES  # writes of the group before; so many where there was none just now
+        )
+        self._busy_retries = 0
+        self._on_idle: list[Callable[[], None]] = []
+
+    def submit(self, write: Callable[[], T]) -> asyncio.Future[T]:
+        """Queue `write`; the future has its result, or its error, once the group is durable."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        if self._refusal is not None:
+            future.set_exception(self._refusal)
+            return future
+        self._waiting.append((write, future))
+        if not self._busy:
+            self._busy = True
+            self._last_taken = MAX_GROUP_WRITES
+            loop.call_soon(self._begin)
+        return future
+
+    @property
+    def idle(self) -> bool:
+        return not self._busy
+
+    def when_idle(self, callback: Callable[[], None]) -> None:
+        """Call back once every submitted write is durable; at once if there is none."""
+        if self._busy:
+            self._on_idle.append(callback)
+        else:
+            callback()
+
+    def hold(self) -> asyncio.Future[None]:
+        """Resolves once no group is under way; none begins until `release`. Writes queue up meanwhile."""
+        held: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self._refusal is not None:
+            held.set_exception(self._refusal)
+        elif self._busy:
+            self._holders.append(held)
+        else:
+            self._busy = True
+            held.set_result(None)
+        return held
+
+    def release(self) -> None:
+        """Let the writes in that came meanwhile, and then the next holder: neither keeps the other out."""
+        if self._waiting:
+            self._schedule()
+        else:
+            self._next()
+
+    async def alone(self, work: Callable[[], None]) -> None:
+        """Run `work`, which may take long, in a transaction of its own on the executor; writes queue up meanwhile.
+
+        Cancelled, it is undone.
+        """
+        held = self.hold()
+        try:
+            await held
+            if self._executor is None:
+                self._run_alone(work)
+                return
+            loop = asyncio.get_running_loop()
+            running = loop.run_in_executor(self._executor, self._run_alone, work)
+            try:
+                await asyncio.shield(running)
+            except asyncio.CancelledError:
+                self._connection.interrupt()
+                await asyncio.wait([running])
+                raise
+        finally:
+            if is_granted(held):
+                self.release()
+
+    def _run_alone(self, work: Callable[[], None]) -> None:
+        self._connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        try:
+            self._cursor.execute("BEGIN IMMEDIATE")
+            work()
+            self._bookkeeping.store()
+            self._cursor.execute("COMMIT")
+            self._bookkeeping.stored()
+        finally:
+            if self._connection.in_transaction:
+                self._bookkeeping.discard()
+                self._cursor.execute("ROLLBACK")
+            self._connection.set_busy_timeout(0)
+
+    def close(self, *, is_gone: bool) -> None:
+        """Refuse whoever waits, or found the table before it was closed and comes only now.
+
+        `is_gone`: there is no such table any more.
+        """
+        self._refusal = refusal = resource_not_found() if is_gone else internal_server_error()
+        refused = [future for _, future in self._waiting] + list(self._holders)
+        self._waiting.clear()
+        self._holders.clear()
+        for future in refused:
+            answer(future, None, refusal)
+
+    def _begin(self) -> None:
+        try:
+            self._cursor.execute("BEGIN IMMEDIATE")
+        except apsw.BusyError as busy:
+            self._busy_retries += 1
+            if self._busy_retries > BUSY_RETRIES:
+                self._fail([future for _, future in self._take()], busy)
+            else:
+                asyncio.get_running_loop().call_later(BUSY_RETRY_SECONDS, self._begin)
+            return
+        except Exception as fault:
+            self._fail([future for _, future in self._take()], fault)
+            return
+        self._apply(self._take())
+
+    def _take(self) -> list[Waiting]:
+        """The writes of the next group: all that wait, but where they are more than were in the last one, half of both.
+
+        Clients that wait for their answers come again in the groups they were answered in. Groups of like sizes
+        keep interpreter and disk both busy; while 15 writes are committed and 1 is prepared, one of them idles.
+        """
+        self._busy_retries = 0
+        waiting = len(self._waiting)
+        self._last_taken = min(waiting, (waiting + self._last_taken + 1) // 2, MAX_GROUP_WRITES)
+        return [self._waiting.popleft() for _ in range(self._last_taken)]
+
+    def _apply(self, group: list[Waiting]) -> None:
+        futures = [future for _, future in group]
+        changes = self._connection.total_changes()
+        outcomes: list[Outcome] = []
+        deadline = time.perf_counter() + MAX_GROUP_SECONDS
+        try:
+            for write, _ in group:
+                outcomes.append(self._run(write))
+                if time.perf_counter() > deadline:
+                    break
+            if left := group[len(outcomes) :]:  # for the next group
+                self._waiting.extendleft(reversed(left))
+                del futures[len(outcomes) :]
+            # Where nothing was changed, as by conditions that do not hold, there is no disk to wait for.
+            is_changed = self._connection.total_changes() != changes
+            if is_changed:
+                self._bookkeeping.store()
+                if self._executor is not None:
+                    self._commit(self._executor, futures, outcomes)
+                    return
+            self._cursor.execute("COMMIT")
+            if is_changed:
+                self._bookkeeping.stored()
+        except Exception as fault:
+            self._fail(futures, fault)
+        else:
+            self._finish(futures, outcomes)
+
+    def _commit(
+        self, executor: Executor, futures: list[asyncio.Future[Any]], outcomes: list[Outcome]
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        begun = threading.Lock()
+        begun.acquire()
+
+        def commit() -> None:
+            begun.release()
+            fault: Exception | None = None
+            try:
+                self._cursor.execute("COMMIT")
+            except Exception as error:
+                fault = error
+            loop.call_soon_threadsafe(committed, fault)
+
+        def committed(fault: Exception | None) -> None:
+            if fault is None:
+                self._bookkeeping.stored()
+                self._finish(futures, outcomes)
+            else:
+                self._fail(futures, fault)
+
+        executor.submit(commit)
+        # The thread needs the interpreter to begin. As long as this one is busy it hardly gets it, and the disk
+        # waits; so it is given it now. Asleep meanwhile, this thread would wake late and on a cold processor.
+        deadline = time.perf_counter() + HANDOVER_SECONDS
+        while not begun.acquire(blocking=False) and time.perf_counter() < deadline:
+            _yield()
+
+    def _run(self, write: Write) -> Outcome:
+        """One write in its SAVEPOINT; its own error undoes it alone."""
+        cursor = self._cursor
+        cursor.execute("SAVEPOINT write")
+        self._bookkeeping.mark()
+        try:
+            result = write()
+        except Exception as error:
+            # A full disk or the like may have ended the whole transaction: nothing of the group holds.
+            if not self._connection.in_transaction:
+                raise
+            if isinstance(error, apsw.Error):
+                error.add_note(self._name)
+            cursor.execute("ROLLBACK TO write")
+            cursor.execute("RELEASE write")
+            self._bookkeeping.undo()
+            return None, error
+        cursor.execute("RELEASE write")
+        return result, None
+
+    def _finish(self, futures: list[asyncio.Future[Any]], outcomes: list[Outcome]) -> None:
+        for future, (result, error) in zip(futures, outcomes, strict=True):
+            answer(future, result, error)
+        self._next()
+
+    def _fail(self, futures: list[asyncio.Future[Any]], fault: BaseException) -> None:
+        """Nothing of the group was stored: say so to each of its writes."""
+        if futures:
+            trace = None if isinstance(fault, apsw.Error) else fault
+            _log.error(
+                "%s: %d writes were not stored: %s", self._name, len(futures), reason(fault), exc_info=trace
+            )
+        try:
+            if self._connection.in_transaction:
+                self._cursor.execute("ROLLBACK")
+            self._bookkeeping.discard()
+        except Exception as another:
+            _log.error("%s: nor could that be undone: %s", self._name, another)
+        refusal = disk_full() if isinstance(fault, apsw.FullError) else internal_server_error()
+        for future in futures:
+            answer(future, None, refusal)
+        self._next()
+
+    def _next(self) -> None:
+        """Go on: holders first, since they hold up others that hold already."""
+        while self._holders:
+            holder = self._holders.popleft()
+            if not holder.done():
+                holder.set_result(None)
+                return
+        if self._waiting:
+            self._schedule()
+            return
+        self._busy = False
+        waiting, self._on_idle = self._on_idle, []
+        for callback in waiting:
+            callback()
+
+    def _schedule(self) -> None:
+        """Begin the next group a turn later: the answers of the group that has ended are sent first."""
+        loop = asyncio.get_running_loop()
+        loop.call_soon(loop.call_soon, self._begin)

@@ -1,0 +1,127 @@
+"""Indexes added to and removed from a table that is in use: in the background, in bounded steps.
+
+Each step is a write like any other, in the groups of its table, so it never sees half
+a write nor holds the writers up for long. What has been done is in the table's file,
+and what is left to do follows from the definitions: work cut short by the end of the
+process is taken up at the next start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+
+from alt.storage.model.definition import IndexDefinition, TableDefinition
+from alt.storage.sqlite.faults import DATA_FAULTS
+from alt.storage.sqlite.table import Table
+
+if TYPE_CHECKING:
+    from alt.storage.sqlite.store import Store
+
+T = TypeVar("T")
+
+STEP_ROWS = 200  # about 5 ms
+RETRY_SECONDS = 30.0  # after a full disk or the like
+
+_log = logging.getLogger(__name__)
+
+
+class IndexWork:
+    """The work on all tables of a store, one task for each table that has some."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._tasks: dict[str, asyncio.Task[None]] = {}  # by table id
+
+    def start(self, definition: TableDefinition) -> None:
+        """Begin what a table's definition asks for, unless that is under way."""
+        if definition.id in self._tasks or next(_pending(definition), None) is None:
+            return
+        self._tasks[definition.id] = asyncio.get_running_loop().create_task(self._run(definition))
+
+    def restart(self, definition: TableDefinition) -> None:
+        """The table's file is another one: what was under way on the old file ends, and what the new one lacks begins."""
+        if (task := self._tasks.pop(definition.id, None)) is not None:
+            task.cancel()
+        self.start(definition)
+
+    async def stop(self) -> None:
+        """End between two steps."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run(self, definition: TableDefinition) -> None:
+        try:
+            await self._work(definition)
+        finally:
+            # At once, not in a callback later: who starts more work now must not find this still there.
+            if self._tasks.get(definition.id) is asyncio.current_task():
+                del self._tasks[definition.id]
+
+    async def _work(self, definition: TableDefinition) -> None:
+        """Work until nothing is left, or the table is gone. What a full disk stops is tried again."""
+        while (current := self._current(definition)) is not None:
+            index = next(_pending(current), None)
+            if index is None:
+                return
+            try:
+                await (self._build if index.status == "CREATING" else self._drop)(current, index)
+            except DATA_FAULTS as fault:
+                _log.error("the work on the indexes of %s waits: %s", definition.name, fault)
+                await asyncio.sleep(RETRY_SECONDS)
+            except Exception:
+                _log.exception("a step of the work on the indexes of %s failed", definition.name)
+                await asyncio.sleep(RETRY_SECONDS)
+
+    def _current(self, definition: TableDefinition) -> TableDefinition | None:
+        current = self._store.definition(definition.name)
+        return current if current is not None and current.id == definition.id else None
+
+    async def _build(self, definition: TableDefinition, index: IndexDefinition) -> None:
+        if not index.backfilling:
+            await self._step(definition, lambda table: table.create_index(index.name))
+            self._redefine(definition, index, lambda index: replace(index, backfilling=True))
+            return
+        while await self._step(definition, lambda table: table.backfill(index.name, STEP_ROWS)):
+            if self._as_it_is(definition, index) is None:
+                return  # being deleted meanwhile
+        self._redefine(definition, index, lambda index: replace(index, status="ACTIVE", backfilling=False))
+
+    async def _drop(self, definition: TableDefinition, index: IndexDefinition) -> None:
+        while await self._step(definition, lambda table: table.empty_index(index.name, STEP_ROWS)):
+            pass
+        self._redefine(definition, index, lambda _: None)
+
+    async def _step(self, definition: TableDefinition, step: Callable[[Table], T]) -> T | None:
+        table = await self._store.opened(definition.name)
+        if table is None or table.definition.id != definition.id:
+            return None
+        return await table.submit(lambda: step(table))
+
+    def _redefine(
+        self,
+        definition: TableDefinition,
+        index: IndexDefinition,
+        change: Callable[[IndexDefinition], IndexDefinition | None],
+    ) -> None:
+        """Change the index as it is now, in the table as it is now; None takes it away."""
+        current, found = self._current(definition), self._as_it_is(definition, index)
+        if current is None or found is None:
+            return
+        indexes = [change(each) if each is found else each for each in current.indexes]
+        self._store.redefine(replace(current, indexes=tuple(each for each in indexes if each is not None)))
+
+    def _as_it_is(self, definition: TableDefinition, index: IndexDefinition) -> IndexDefinition | None:
+        """The index with whatever settings it has got meanwhile; None once its status is another."""
+        current = self._current(definition)
+        indexes = () if current is None else current.indexes
+        return next((each for each in indexes if each.id == index.id and each.status == index.status), None)
+
+
+def _pending(definition: TableDefinition) -> Iterator[IndexDefinition]:
+    return (index for index in definition.indexes if index.status in ("CREATING", "DELETING"))

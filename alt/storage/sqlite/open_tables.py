@@ -1,0 +1,175 @@
+"""The open tables: how many there may be, and which of them are closed to make room for others.
+
+Who finds a table may use it until this turn of the event loop ends. Who needs it longer
+has a write queued there or holds it (`Table.users`). To open one more than there is room
+for, the one that was found least recently and that nobody uses is closed; where all are
+in use, what wanted to open it waits.
+
+Finding a table notes nothing, so that it costs one look-up in `recent`. Only while room is
+short are the tables found in a turn moved at its end to those found before, behind them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from alt.errors import internal_server_error
+from alt.storage.sqlite.table import Table
+
+T = TypeVar("T")
+
+# How often it is looked whether tables that were in use no longer are.
+POLL_SECONDS = 0.001
+
+_log = logging.getLogger(__name__)
+
+
+class NoRoomError(Exception):
+    """All open tables are in use; `tables` is how many more are wanted at once."""
+
+    def __init__(self, tables: int = 1) -> None:
+        super().__init__(f"no room to open {tables} more tables")
+        self.tables = tables
+
+
+class OpenTables:
+    """Open tables by name. `limit` None: never close one, since it would be gone."""
+
+    def __init__(self, limit: int | None) -> None:
+        self._limit = limit
+        self.recent: dict[str, Table] = {}  # found since the last turn in which room was short
+        self._older: dict[str, Table] = {}  # the one found least recently first
+        self._leaving: set[Table] = set()  # in nobody's sight any more, closed once nobody uses them
+        self._waiting: deque[tuple[int, Callable[[], None]]] = deque()
+        self._ages_soon = False
+
+    def __len__(self) -> int:
+        return len(self.recent) + len(self._older) + len(self._leaving)
+
+    def __iter__(self) -> Iterator[tuple[str, Table]]:
+        return iter([*self._older.items(), *self.recent.items()])
+
+    def find(self, name: str) -> Table | None:
+        """The table if it is open."""
+        table = self.recent.get(name)
+        if table is None and (table := self._older.pop(name, None)) is not None:
+            self.recent[name] = table
+        return table
+
+    def add(self, name: str, table: Table) -> None:
+        self.recent[name] = table
+        if self._limit is not None and len(self) >= self._limit:
+            self._age_soon()
+
+    def pop(self, name: str) -> Table | None:
+        return self._older.pop(name, None) or self.recent.pop(name, None)
+
+    def make_room(self) -> None:
+        """See to it that one more may be opened. Raises NoRoomError."""
+        if self._limit is None:
+            return
+        if _running_loop() is None:  # a command, which uses one table after another
+            self.age()
+        while len(self) >= self._limit:
+            name = next((name for name, table in self._older.items() if not table.is_used), None)
+            if name is None:
+                raise NoRoomError
+            self._older.pop(name).close()
+
+    def with_room(self, full: NoRoomError, use: Callable[[], T]) -> asyncio.Future[T]:
+        """Do what met with `full` once there is room; the future has its result. Who waits longest comes first."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        if self._limit is not None and full.tables > self._limit:
+            _log.error("a request for %d tables: descriptors suffice for %d", full.tables, self._limit)
+            future.set_exception(internal_server_error())
+            return future
+
+        def run() -> None:
+            if future.done():  # nobody waits for it any more
+                return
+            try:
+                result = use()
+            except NoRoomError as still_full:
+                self._waiting.append((still_full.tables, run))
+            except Exception as error:
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+        self._waiting.append((full.tables, run))
+        if len(self._waiting) == 1:
+            loop.call_soon(self._admit)
+        return future
+
+    def retire(self, name: str, closed: Callable[[Table], None]) -> None:
+        """Close a table that nobody finds any more, once nobody uses it, and say so."""
+        table = self.pop(name)
+        if table is None:
+            return
+        self._leaving.add(table)
+        loop = _running_loop()
+
+        def close() -> None:
+            if loop is not None and table.is_used:
+                loop.call_later(POLL_SECONDS, close)
+            elif table in self._leaving:
+                self._leaving.remove(table)
+                table.close()
+                closed(table)
+
+        if loop is None:
+            close()
+        else:
+            loop.call_soon(close)
+
+    async def close(self) -> None:
+        """Close all of them, when their writes are durable."""
+        for _, table in self:
+            await table.drain()
+            table.close()
+        self.recent.clear()
+        self._older.clear()
+        while self._leaving:
+            await asyncio.sleep(POLL_SECONDS)
+
+    @property
+    def leaving_files(self) -> set[str]:
+        return {table.file for table in self._leaving}
+
+    def age(self) -> None:
+        """Whoever found a table until now has no more use for it."""
+        self._ages_soon = False
+        self._older |= self.recent
+        self.recent.clear()
+
+    def _age_soon(self) -> None:
+        loop = _running_loop()
+        if loop is not None and not self._ages_soon:
+            self._ages_soon = True
+            loop.call_soon(self.age)
+
+    def _admit(self) -> None:
+        """In a turn of its own, when nobody uses what was only found: let in who waits, as far as there is room."""
+        assert self._limit is not None
+        self.age()
+        room = self._limit - len(self) + sum(not table.is_used for table in self._older.values())
+        for _ in range(len(self._waiting)):
+            tables, run = self._waiting[0]
+            if tables > room - len(self.recent):
+                break
+            self._waiting.popleft()
+            run()
+        if self._waiting:
+            asyncio.get_running_loop().call_later(POLL_SECONDS, self._admit)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

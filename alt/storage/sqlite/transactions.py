@@ -1,0 +1,533 @@
+"""Transactions: all or nothing over any number of tables.
+
+On one table a transaction is a write like any other, in its SAVEPOINT. Those over the same
+several tables that wait at a time are one group: it holds all their files, so that no other write
+comes between; each is applied in a SAVEPOINT of every file; the journal decides them all at once
+(see there), which is the one step that waits for the disk; then every file commits. While that
+takes its time, requests for one of their items can come: they are refused, as in
+DynamoDB, and those for other items wait.
+
+Should a file not take what is decided, nobody writes to it or reads from it any more until it has
+been given that: it is closed, and opened again by `complete`, at once, with the next request for it,
+or at the next start.
+
+A ClientRequestToken is kept in the files that its transaction wrote, so that both
+survive or neither; here they are by token, from all tables.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
+
+import apsw
+
+from alt.errors import ApiError, internal_server_error
+from alt.storage.model.rows import RowKey
+from alt.storage.sqlite.data_directory import UnusableDataError
+from alt.storage.sqlite.faults import FaultLog
+from alt.storage.sqlite.group_commit import BUSY_RETRIES, BUSY_RETRY_SECONDS, answer, is_granted, reason
+from alt.storage.sqlite.journal import DoubtfulError, Entry, Journal, Token
+from alt.storage.sqlite.table import TOKEN_SECONDS, Table
+
+T = TypeVar("T")
+
+# Bounds how long one group holds the event loop, as that of a table does.
+MAX_GROUP_TRANSACTIONS = 64
+# Entries stay in the journal this long at least: then their files are synced, all of one moment at once.
+SETTLE_SECONDS = 1.0
+# A file that did not take what it lacks is not tried again before.
+RETRY_SECONDS = 0.2
+
+_log = logging.getLogger(__name__)
+
+Rows = Mapping[Table, Collection[RowKey]]
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A transaction over several tables, from request to answer."""
+
+    rows: Rows
+    work: Callable[[], Any]
+    token: Token | None
+    future: asyncio.Future[Any]
+    result: Any = None
+    error: Exception | None = None
+    entry: Entry | None = None
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """How far a group came: whether it is decided (None: nobody knows), the files that lack it, and what went wrong."""
+
+    is_decided: bool | None = False
+    lacking: list[Table] = field(default_factory=list)
+    fault: Exception | None = None
+
+
+class Transactions:
+    """`journal` and `executor` are None where everything is in memory.
+
+    `reopen` closes an open table's file for good and opens it anew; it raises where that fails.
+    `on_step` is called with the name of each step once it is done; a test that ends
+    the process there shows that recovery finishes or undoes it.
+    """
+
+    def __init__(
+        self,
+        journal: Journal | None,
+        executor: Executor | None,
+        reopen: Callable[[Table], None],
+        on_step: Callable[[str], None] = lambda _step: None,
+    ) -> None:
+        self._journal = journal
+        self._executor = executor
+        self._reopen = reopen
+        self._on_step = on_step
+        self.tokens: dict[str, Token] = {}  # in the order they expire
+        self._generation = 0  # of the files that tokens are read from
+        self.running: dict[str, bytes] = {}  # tokens of transactions under way, and their requests' hashes
+        self._queues: dict[frozenset[Table], deque[_Waiting]] = {}
+        self._runs: set[asyncio.Task[None]] = set()  # one for each queue, and one that settles
+        self._lacking: dict[str, list[Entry]] = {}  # by file, what it has to be given before it is used
+        self._tried: dict[str, float] = {}  # by file, when that last failed, on the monotonic clock
+        self._redone = 0  # files that were given something
+        self._unsettled: dict[
+            int, set[Table]
+        ] = {}  # by entry, the files that have it but perhaps not durably
+        self._settling: asyncio.TimerHandle | None = None
+        self._faults = FaultLog()
+
+    def write(self, rows: Rows, work: Callable[[], T], token: Token | None) -> asyncio.Future[T]:
+        """Run `work` as one transaction; the future resolves once it is durable.
+
+        `rows`: what it writes or checks in each table, all of which the caller found not to be contended.
+        What `work` raises undoes everything and is the future's error.
+        """
+        if len(rows) > 1:
+            future = self._enqueue(rows, work, token)
+        else:
+            (table,) = rows
+            if token is None:
+                return table.submit(work)
+            future = asyncio.ensure_future(self._write_one(table, work, token))
+        _keep_open(rows, future)
+        if token is not None:
+            self.running[token.token] = token.request
+            future.add_done_callback(lambda _ended: self.running.pop(token.token))
+        return future
+
+    async def _write_one(self, table: Table, work: Callable[[], T], token: Token) -> T:
+        generation = self._generation
+        result = await table.submit(partial(_with_token, table, work, token))
+        if generation == self._generation:
+            self._remember(token)
+        return result
+
+    def read(self, tables: Collection[Table], work: Callable[[], T]) -> T | asyncio.Future[T]:
+        """Run `work`, which reads from `tables`, on one state of them all: at once, where nothing is in its way."""
+        if not any(table.contended for table in tables):
+            # Nothing over several tables is being committed, and all reads of this turn are of one moment.
+            return work()
+        reading = asyncio.ensure_future(self._read_held(tables, work))
+        _keep_open(tables, reading)
+        return reading
+
+    async def _read_held(self, tables: Iterable[Table], work: Callable[[], T]) -> T:
+        """While all files are held their readers see the same transactions."""
+        held = await self._hold(tables)
+        try:
+            return work()
+        finally:
+            for table in held:
+                table.release()
+
+    # Over several tables
+
+    def _enqueue(self, rows: Rows, work: Callable[[], T], token: Token | None) -> asyncio.Future[T]:
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(rows, work, token, loop.create_future())
+        tables = frozenset(rows)
+        queue = self._queues.get(tables)
+        if queue is None:
+            queue = self._queues[tables] = deque()
+            self._start(self._run(tables, queue))
+        queue.append(waiting)
+        return waiting.future
+
+    async def _run(self, tables: frozenset[Table], queue: deque[_Waiting]) -> None:
+        """Write group after group until none waits."""
+        try:
+            while queue:
+                await self._settle_journal()
+                held = await self._hold(tables)
+                try:
+                    await self._write_group(held, queue)
+                finally:
+                    for table in held:
+                        table.release()
+        except Exception as fault:
+            refusal = fault
+            if not isinstance(fault, ApiError):
+                _log.error("transactions over %s failed: %s", _named(tables), reason(fault))
+                refusal = internal_server_error()
+            for waiting in queue:
+                answer(waiting.future, None, refusal)
+        finally:
+            del self._queues[tables]
+
+    async def _settle_journal(self) -> None:
+        """Nothing is decided while the journal may hold what it failed to store. Raises apsw.Error."""
+        if self._journal is not None and self._journal.is_doubtful:
+            await asyncio.get_running_loop().run_in_executor(self._executor, self._journal.settle)
+
+    async def _hold(self, tables: Iterable[Table]) -> list[Table]:
+        """Hold all the files, in an order all transactions share: none waits for another in a circle."""
+        held: list[Table] = []
+        try:
+            for table in sorted(tables, key=lambda table: table.definition.id):
+                granted = table.hold()
+                try:
+                    await granted
+                finally:
+                    if is_granted(granted):
+                        held.append(table)
+        except BaseException:
+            for table in held:
+                table.release()
+            raise
+        return held
+
+    async def _write_group(self, held: list[Table], queue: deque[_Waiting]) -> None:
+        generation = self._generation
+        await _begin(held)
+        taken = [queue.popleft() for _ in range(min(len(queue), MAX_GROUP_TRANSACTIONS))]
+        group = [waiting for waiting in taken if not waiting.future.done()]
+        try:
+            for waiting in group:
+                self._attempt(held, waiting)
+            entries = [waiting.entry for waiting in group if waiting.entry is not None]
+            if entries:
+                for table in held:
+                    table.prepare(entries[-1].number)
+        except Exception as fault:
+            # A full disk or the like ended the transaction of a file: nothing of the group holds.
+            self._end(held, group, _Outcome(lacking=held, fault=fault))
+            return
+        contended = [waiting.rows for waiting in group if waiting.entry is not None]
+        for rows in contended:
+            for table, keys in rows.items():
+                table.contended.update(keys)
+        try:
+            outcome = await self._commit(held, entries)
+        finally:
+            for table in held:
+                table.contended.clear()
+        self._end(held, group, outcome)
+        if generation == self._generation and outcome.is_decided:
+            for waiting in group:
+                if waiting.token is not None and waiting.entry is not None:
+                    self._remember(waiting.token)
+
+    def _attempt(self, held: Sequence[Table], waiting: _Waiting) -> None:
+        """Apply one transaction in a SAVEPOINT of every file; its own error undoes it alone."""
+        for table in held:
+            table.attempt()
+        try:
+            waiting.result = waiting.work()
+        except Exception as error:
+            for table in held:
+                table.undo()
+            waiting.error = error
+            return
+        effects = [effect for table in held for effect in table.keep(waiting.token)]
+        if effects or waiting.token is not None:
+            number = self._journal.next_number() if self._journal is not None else 0
+            waiting.entry = Entry(number, effects, waiting.token)
+
+    async def _commit(self, held: Sequence[Table], entries: Sequence[Entry]) -> _Outcome:
+        if self._executor is None or not entries:
+            return self._commit_all(held, entries)
+        loop = asyncio.get_running_loop()
+        try:
+            running = loop.run_in_executor(self._executor, self._commit_all, held, entries)
+        except RuntimeError as fault:  # the store is being closed
+            return _Outcome(lacking=list(held), fault=fault)
+        return await running
+
+    def _commit_all(self, held: Sequence[Table], entries: Sequence[Entry]) -> _Outcome:
+        """Journal, then commit file after file. Runs beside the event loop."""
+        outcome = _Outcome()
+        committed: list[Table] = []
+        try:
+            self._on_step("prepared")
+            if self._journal is not None and entries:
+                self._journal.record(entries)
+            outcome.is_decided = True
+            self._on_step("journaled")
+        except Exception as fault:
+            outcome.fault = fault
+            if isinstance(fault, DoubtfulError):
+                outcome.is_decided = None
+        # One file's fault is not the others'.
+        for table in held if outcome.is_decided else ():
+            try:
+                table.commit()
+                committed.append(table)
+                self._on_step(f"committed {len(committed)}")
+            except Exception as fault:
+                outcome.fault = fault
+        outcome.lacking = [table for table in held if table not in committed]
+        return outcome
+
+    def _end(self, held: Sequence[Table], group: Sequence[_Waiting], outcome: _Outcome) -> None:
+        """Bring every file to what was decided, and answer."""
+        entries = [waiting.entry for waiting in group if waiting.entry is not None]
+        behind = outcome.lacking
+        is_whole = _undo(behind)
+        if outcome.fault is not None:
+            _log.error("%d transactions over %s failed: %s", len(group), _named(held), reason(outcome.fault))
+        if outcome.is_decided is None or (not outcome.is_decided and not is_whole):
+            # Nobody writes to these files before it is certain what they have to be given: nothing.
+            self._give_later(held, [])
+        elif outcome.is_decided:
+            self._settle_later(entries, [table for table in held if table not in behind])
+            is_whole = self._give_later(behind, entries)
+        fault = None if outcome.is_decided and is_whole else internal_server_error()
+        for waiting in group:
+            answer(waiting.future, waiting.result, waiting.error or (fault if waiting.entry else None))
+
+    # Files that lack something
+
+    def _give_later(self, tables: Sequence[Table], entries: Sequence[Entry]) -> bool:
+        """Let nobody use the tables before they have the entries; whether they have them now."""
+        is_given = True
+        for table in tables:
+            own = [entry for entry in entries if table.file in entry.files]
+            self._lacking.setdefault(table.file, []).extend(own)
+            try:
+                self._reopen(table)
+            except (UnusableDataError, apsw.Error, OSError) as fault:
+                is_given = False
+                _log.error(
+                    "table %s is closed until it has taken what a transaction wrote, which is tried with each "
+                    "request for it: %s",
+                    table.definition.name,
+                    fault,
+                )
+        return is_given
+
+    def complete(self, table: Table) -> None:
+        """Give a file that was just opened what it lacks. Raises UnusableDataError, or what kept it from that."""
+        if self._journal is not None:
+            self._journal.follow(table.mark())
+        entries = self._lacking.get(table.file)
+        if entries is None:
+            return
+        if time.monotonic() - self._tried.get(table.file, -RETRY_SECONDS) < RETRY_SECONDS:
+            raise UnusableDataError(
+                f"table {table.definition.name} lacks a transaction, which is about to be tried"
+            )
+        try:
+            if self._journal is not None:
+                self._journal.settle()
+            given = [give(table, entry) for entry in sorted(entries, key=lambda entry: entry.number)]
+            if any(given):
+                self._redone += 1
+                self._on_step(f"redone {self._redone}")
+        except Exception:
+            self._tried[table.file] = time.monotonic()
+            raise
+        del self._lacking[table.file]
+        self._tried.pop(table.file, None)
+        self._settle_later(entries, [table])
+
+    # Entries that all files have
+
+    def _settle_later(self, entries: Iterable[Entry], tables: Iterable[Table]) -> None:
+        """These tables have these entries, but perhaps not durably."""
+        if self._journal is None:
+            return
+        for entry in entries:
+            self._unsettled.setdefault(entry.number, set()).update(tables)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # a command, which settles as it closes
+            return
+        if self._settling is None:
+            self._settling = loop.call_later(SETTLE_SECONDS, lambda: self._start(self._settle_beside()))
+
+    def _start(self, run: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(run)
+        self._runs.add(task)
+        task.add_done_callback(self._runs.discard)
+
+    async def _settle_beside(self) -> None:
+        entries = self._settled()
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._executor, self._sync, entries)
+            self._forget(entries)
+        except (apsw.Error, OSError) as fault:
+            fault.add_note("the journal keeps its entries for now")
+            self._faults.say(fault)
+        finally:
+            self._settling = None
+            if self._unsettled:
+                self._settle_later((), ())
+
+    def _settled(self) -> dict[int, set[Table]]:
+        """The entries that no file lacks."""
+        lacked = {entry.number for entries in self._lacking.values() for entry in entries}
+        return {number: tables for number, tables in self._unsettled.items() if number not in lacked}
+
+    def _sync(self, entries: Mapping[int, Iterable[Table]]) -> None:
+        """Sync the files that have them. Runs beside the event loop."""
+        for table in {table for tables in entries.values() for table in tables}:
+            table.sync()
+
+    def _forget(self, entries: Mapping[int, Iterable[Table]]) -> None:
+        assert self._journal is not None
+        self._journal.finish(entries)
+        for number in entries:
+            del self._unsettled[number]
+
+    async def drain(self) -> None:
+        """Return when every transaction is answered."""
+        while self._runs:
+            await asyncio.wait(self._runs)
+
+    def close(self) -> None:
+        """Once all tables are closed."""
+        if self._settling is not None:
+            self._settling.cancel()
+        if self._journal is None:
+            return
+        try:
+            entries = self._settled()
+            self._sync(entries)
+            self._forget(entries)
+            self._journal.close()
+        except (apsw.Error, OSError) as fault:
+            _log.error("the journal keeps its entries: %s", fault)
+
+    # At start
+
+    def recover(self, is_known: Callable[[str], bool], is_there: Callable[[str], bool]) -> list[str]:
+        """Note what the last process had decided; the files that have to be opened for it.
+
+        `is_known`: whether a file is a table's. An entry stays while a file that is no table's `is_there`: it may
+        be adopted. What was written to files that are gone was undone by a snapshot, or removed.
+        """
+        if self._journal is None:
+            return []
+        for entry in self._journal.pending():
+            if entry.token is not None and any(map(is_known, entry.files)):
+                self._remember(entry.token)
+            self._unsettled[entry.number] = set()
+            for file in entry.files:
+                if is_known(file) or is_there(file):
+                    self._lacking.setdefault(file, []).append(entry)
+        if self._unsettled:
+            self._settle_later((), ())
+        return [file for file in self._lacking if is_known(file)]
+
+    @property
+    def journal_is_new(self) -> bool:
+        return self._journal is not None and self._journal.is_new
+
+    # Tokens
+
+    def know_tokens(self, tokens: Iterable[Token]) -> None:
+        """Know these tokens and those of what has yet to be given to a file, and forget any more.
+
+        That goes for those of what is under way as well.
+        """
+        self._generation += 1
+        self.tokens.clear()
+        lacking = [entry.token for entries in self._lacking.values() for entry in entries if entry.token]
+        for token in sorted({*lacking, *tokens}, key=lambda token: token.expires):
+            self._remember(token)
+
+    def _remember(self, token: Token) -> None:
+        self.tokens[token.token] = token
+        oldest = next(iter(self.tokens.values()))
+        if oldest.expires < token.expires - TOKEN_SECONDS:
+            del self.tokens[oldest.token]
+
+
+def give(table: Table, entry: Entry) -> bool:
+    """Write a decided transaction to a file; False if that has it already."""
+    if table.mark() >= entry.number:
+        return False
+    table.begin()
+    try:
+        table.redo([effect for effect in entry.effects if effect.file == table.file])
+        if entry.token is not None:
+            table.put_token(entry.token)
+        table.prepare(entry.number)
+        table.commit()
+    except BaseException:
+        table.rollback()
+        raise
+    return True
+
+
+def _undo(tables: Iterable[Table]) -> bool:
+    """Roll back what was not committed; False where even that fails."""
+    is_undone = True
+    for table in tables:
+        try:
+            table.rollback()
+        except apsw.Error as fault:
+            is_undone = False
+            _log.error("table %s: %s", table.definition.name, fault)
+    return is_undone
+
+
+def _named(tables: Iterable[Table]) -> str:
+    return ", ".join(table.definition.name for table in tables)
+
+
+def _keep_open(tables: Iterable[Table], future: asyncio.Future[Any]) -> None:
+    """Nobody may close the tables before the future is done."""
+    for table in tables:
+        table.users += 1
+
+    def release(_done: asyncio.Future[Any]) -> None:
+        for table in tables:
+            table.users -= 1
+
+    future.add_done_callback(release)
+
+
+def _with_token(table: Table, work: Callable[[], T], token: Token) -> T:
+    result = work()
+    table.put_token(token)
+    return result
+
+
+async def _begin(held: Sequence[Table]) -> None:
+    """Begin a transaction on every file, as soon as no other process writes there."""
+    begun: list[Table] = []
+    try:
+        for table in held:
+            for _ in range(BUSY_RETRIES):
+                try:
+                    table.begin()
+                    break
+                except apsw.BusyError:
+                    await asyncio.sleep(BUSY_RETRY_SECONDS)
+            else:
+                raise internal_server_error()
+            begun.append(table)
+    except BaseException:
+        _undo(begun)
+        raise
