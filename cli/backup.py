@@ -15,8 +15,9 @@ from .data import confirm, data_dir_option, opened, opened_whole
 from .progress import Report, progress_bar
 
 if TYPE_CHECKING:
-    from alt.operations.context import Context
     from alt.storage.model.definition import Backup
+
+    from .data import Opened
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, as ListBackups answers it.")
 
@@ -40,8 +41,8 @@ def create(table: str, name: str | None, data_dir: Path | None, as_json: bool) -
     outlives its table.
     """
     name = _checked(name or f"{table}-{datetime.now(UTC):%Y-%m-%dT%H.%M.%S}"[-255:], "backup")
-    with opened_whole(data_dir) as context, progress_bar() as report:
-        taken = asyncio.run(_take(context, table, name, report))
+    with opened_whole(data_dir) as data, progress_bar() as report:
+        taken = asyncio.run(_take(data, table, name, report))
     if as_json:
         output.json(_summary(taken))
     else:
@@ -57,8 +58,8 @@ def ls(table: str | None, data_dir: Path | None, as_json: bool) -> None:
 
     In a pipe one line a backup, tab-separated: id, name, table, bytes, time, status.
     """
-    with opened(data_dir) as context:
-        found = [_summary(each) for each in context.store.backups.all() if table in (None, each.table.name)]
+    with opened(data_dir) as data:
+        found = [_summary(each) for each in data.store.backups.all() if table in (None, each.table.name)]
     if as_json:
         output.json(found)
     else:
@@ -73,10 +74,10 @@ def ls(table: str | None, data_dir: Path | None, as_json: bool) -> None:
 def restore(backup: str, name: str, data_dir: Path | None, as_json: bool) -> None:
     """Make a new table from a backup: its id, its ARN, or its name if no other has that."""
     _checked(name, "table")
-    with opened_whole(data_dir) as context:
+    with opened_whole(data_dir) as data:
         with progress_bar() as report:
-            asyncio.run(_restore(context, _existing(context, backup), name, report))
-        description = _describe(context, name)
+            asyncio.run(_restore(data, _existing(data, backup), name, report))
+        description = _describe(data, name)
     if as_json:
         output.json(description)
     else:
@@ -90,34 +91,37 @@ def restore(backup: str, name: str, data_dir: Path | None, as_json: bool) -> Non
 @json_option
 def rm(backup: str, yes: bool, data_dir: Path | None, as_json: bool) -> None:
     """Remove a backup: its id, its ARN, or its name if no other has that."""
-    with opened_whole(data_dir) as context:
+    with opened_whole(data_dir) as data:
         from alt.operations.backups.backups import check_unused
 
-        found = _existing(context, backup)
-        check_unused(context, found, found.id)
+        found = _existing(data, backup)
+        check_unused(data.context, found, found.id)
         if not yes:
             confirm(f"Remove backup {found.name} of {found.table.name}?")
-        context.store.backups.remove(found)
+        data.store.backups.remove(found)
     if as_json:
         output.json(_summary(found))
     else:
         click.echo(f"Removed backup {found.id}.")
 
 
-async def _take(context: Context, table: str, name: str, report: Report) -> Backup:
+async def _take(data: Opened, table: str, name: str, report: Report) -> Backup:
     from alt.operations.backups.backups import begin_backup
+    from alt.storage.engine import settled
 
-    taken, copying = begin_backup(
-        context, table, name, lambda done, total: report(f"Backing up {table}", done, total)
+    taken, copying = await settled(
+        begin_backup(
+            data.context, table, name, lambda done, total: report(f"Backing up {table}", done, total)
+        )
     )
     await copying
-    found = context.store.backups.get(taken.id)
+    found = data.store.backups.get(taken.id)
     if found is None:
         raise click.ClickException("the backup was given up: a server started meanwhile. Try again")
     return found
 
 
-async def _restore(context: Context, backup: Backup, name: str, report: Report) -> None:
+async def _restore(data: Opened, backup: Backup, name: str, report: Report) -> None:
     from alt.config import DEFAULT_REGION
     from alt.operations.backups.backups import backup_arn
     from alt.operations.backups.restore_table import begin_restore, definition_from_backup
@@ -125,19 +129,21 @@ async def _restore(context: Context, backup: Backup, name: str, report: Report) 
 
     request = {"BackupArn": backup_arn(backup, DEFAULT_REGION), "TargetTableName": name}
     caller = Caller(None)
-    definition = definition_from_backup(context, request, caller)
-    begin_restore(context, definition, caller, lambda done, total: report(f"Restoring {name}", done, total))
+    definition = definition_from_backup(data.context, request, caller)
+    begin_restore(
+        data.context, definition, caller, lambda done, total: report(f"Restoring {name}", done, total)
+    )
     try:
-        if (fault := await context.store.restores.finish(definition)) is not None:
+        if (fault := await data.store.restores.finish(definition)) is not None:
             raise click.ClickException(f"{name} was not restored: {fault}")
     finally:
-        context.store.abandon(definition)  # where it was interrupted
+        data.store.abandon(definition)  # where it was interrupted
 
 
-def _existing(context: Context, backup: str) -> Backup:
+def _existing(data: Opened, backup: str) -> Backup:
     found = [
         each
-        for each in context.store.backups.all()
+        for each in data.store.backups.all()
         if backup.rpartition("/")[2] == each.id or backup == each.name
     ]
     if not found:
@@ -156,14 +162,12 @@ def _summary(backup: Backup) -> dict[str, Any]:
     return summary(backup, DEFAULT_REGION)
 
 
-def _describe(context: Context, name: str) -> output.Description:
+def _describe(data: Opened, name: str) -> output.Description:
     from alt.config import DEFAULT_REGION
     from alt.operations.tables.description import describe
 
-    table = context.table(name)
-    return describe(
-        table.definition, DEFAULT_REGION, context.clock(), table.statistics(), table.index_statistics()
-    )
+    table = data.table(name)
+    return describe(table.definition, DEFAULT_REGION, data.context.clock(), table.counts())
 
 
 def _checked(name: str, kind: str) -> str:

@@ -59,12 +59,12 @@ def check(name: str | None, repair: bool, data_dir: Path | None, as_json: bool) 
     directory = (data_dir or default_data_dir()).absolute()
     tables: dict[str, list[Part]] = {}
     unusable: list[str] = []  # whose files cannot even be read
-    with opened(data_dir) as context, progress_bar() as report:
-        if name is not None and context.store.definition(name) is None:
+    with opened(data_dir) as data, progress_bar() as report:
+        if name is not None and data.store.definition(name) is None:
             raise click.ClickException(f"no table {name}: `alt tables ls` lists those there are")
-        for table in context.store.names() if name is None else [name]:
+        for table in data.store.names() if name is None else [name]:
             try:
-                tables[table] = list(_examined(context.store, table, directory, repair, report))
+                tables[table] = list(_examined(data.store, table, directory, repair, report))
             except UnusableDataError as error:
                 tables[table] = [Part("file", problems=[str(error)], state=WRONG)]
                 unusable.append(table)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
@@ -15,6 +15,8 @@ from alt.config import default_data_dir
 
 if TYPE_CHECKING:
     from alt.operations.context import Context
+    from alt.storage.sqlite.store import Store
+    from alt.storage.sqlite.table import Table
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -53,8 +55,24 @@ def directory_of(data_dir: Path | None) -> Path:
     return directory
 
 
+class Opened(NamedTuple):
+    """A data directory: its files, and what the operations of the API are given."""
+
+    store: Store
+    context: Context
+
+    def table(self, name: str) -> Table:
+        """Raises ResourceNotFoundException where there is none of this name."""
+        from alt.errors import resource_not_found
+
+        found = self.store.table(name)
+        if found is None:
+            raise resource_not_found()
+        return found
+
+
 @contextmanager
-def opened(data_dir: Path | None) -> Iterator[Context]:
+def opened(data_dir: Path | None) -> Iterator[Opened]:
     """The context over a data directory that is there already."""
     import time
     import uuid
@@ -72,7 +90,7 @@ def opened(data_dir: Path | None) -> Iterator[Context]:
         raise click.ClickException(str(error)) from None
     try:
         with using(directory):
-            yield Context(store, time.time, lambda: str(uuid.uuid4()))
+            yield Opened(store, Context(store, time.time, lambda: str(uuid.uuid4())))
     except UnusableDataError as error:
         raise click.ClickException(str(error)) from None
     finally:
@@ -80,7 +98,7 @@ def opened(data_dir: Path | None) -> Iterator[Context]:
 
 
 @contextmanager
-def opened_whole(data_dir: Path | None) -> Iterator[Context]:
+def opened_whole(data_dir: Path | None) -> Iterator[Opened]:
     """The same for commands that copy tables: none of them lacks what a crash left to be finished.
 
     Where no server runs, none starts meanwhile. Errors are said in one line.
@@ -98,10 +116,10 @@ def opened_whole(data_dir: Path | None) -> Iterator[Context]:
     except AlreadyServedError:
         lock = None
     try:
-        with opened(data_dir) as context:
+        with opened(data_dir) as data:
             if lock is not None:
-                context.store.finish_transactions()
-            yield context
+                data.store.finish_transactions()
+            yield data
     except ApiError as error:
         raise click.ClickException(error.message or error.type) from None
     except (apsw.Error, OSError) as error:

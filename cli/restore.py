@@ -14,8 +14,9 @@ from .moments import parse_moment, show_moment
 from .progress import Report, progress_bar
 
 if TYPE_CHECKING:
-    from alt.operations.context import Context
     from alt.storage.model.definition import TableDefinition
+
+    from .data import Opened
 
 
 @click.command()
@@ -35,19 +36,13 @@ def restore(table: str, moment: str, name: str | None, as_json: bool, data_dir: 
     from alt.operations.tables.description import describe
 
     target = name or f"{table}-restored"
-    with opened_whole(data_dir) as context:
-        at = parse_moment(moment, context.clock())
-        definition = _wanted(context, table, target, at)
+    with opened_whole(data_dir) as data:
+        at = parse_moment(moment, data.context.clock())
+        definition = _wanted(data, table, target, at)
         with progress_bar() as report:
-            asyncio.run(_run(context, definition, report))
-        restored = context.table(target)
-        described = describe(
-            restored.definition,
-            DEFAULT_REGION,
-            context.clock(),
-            restored.statistics(),
-            restored.index_statistics(),
-        )
+            asyncio.run(_run(data, definition, report))
+        restored = data.table(target)
+        described = describe(restored.definition, DEFAULT_REGION, data.context.clock(), restored.counts())
     if as_json:
         output.json(described)
     else:
@@ -55,13 +50,14 @@ def restore(table: str, moment: str, name: str | None, as_json: bool, data_dir: 
         click.echo(f"Restored {table} as of {show_moment(at)} as {target}: {items} items.")
 
 
-def _wanted(context: Context, table: str, target: str, at: float) -> TableDefinition:
+def _wanted(data: Opened, table: str, target: str, at: float) -> TableDefinition:
     """The definition of the table to make, or the reason why not in a line."""
     from alt import validation
     from alt.errors import ApiError
     from alt.operations.backups.recovery import definition_from_past
     from alt.operations.caller import Caller
-    from alt.storage.sqlite.copies.recovery import earliest
+    from alt.storage.engine import settled
+    from alt.storage.model.changes import earliest
     from alt.storage.sqlite.data_directory import using
 
     request = {"SourceTableName": table, "TargetTableName": target, "RestoreDateTime": at}
@@ -70,7 +66,7 @@ def _wanted(context: Context, table: str, target: str, at: float) -> TableDefini
     try:
         check(request)
         with using(f"table {table}"):
-            return definition_from_past(context, request, Caller(None))
+            return asyncio.run(settled(definition_from_past(data.context, request, Caller(None))))
     except ApiError as error:
         if error.type == "TableNotFoundException":
             raise click.ClickException(f"no table {table}: `alt tables ls` lists those there are") from None
@@ -81,8 +77,8 @@ def _wanted(context: Context, table: str, target: str, at: float) -> TableDefini
                 f"point-in-time recovery of {table} is off: UpdateContinuousBackups turns it on, for what follows"
             ) from None
         if error.type == "InvalidRestoreTimeException":
-            definition = context.store.definition(table)
-            since = None if definition is None else earliest(definition.recovery, context.clock())
+            definition = data.store.definition(table)
+            since = None if definition is None else earliest(definition.recovery, data.context.clock())
             window = "" if since is None else f" from {show_moment(since)} up to now"
             raise click.ClickException(
                 f"{table} can be restored to a moment{window}, and not to {show_moment(at)}"
@@ -90,16 +86,16 @@ def _wanted(context: Context, table: str, target: str, at: float) -> TableDefini
         raise click.ClickException(error.message or error.type) from None
 
 
-async def _run(context: Context, definition: TableDefinition, report: Report) -> None:
+async def _run(data: Opened, definition: TableDefinition, report: Report) -> None:
     from alt.operations.backups.restore_table import begin_restore
     from alt.operations.caller import Caller
 
     name = definition.name
     begin_restore(
-        context, definition, Caller(None), lambda done, total: report(f"Restoring {name}", done, total)
+        data.context, definition, Caller(None), lambda done, total: report(f"Restoring {name}", done, total)
     )
     try:
-        if (fault := await context.store.restores.finish(definition)) is not None:
+        if (fault := await data.store.restores.finish(definition)) is not None:
             raise click.ClickException(f"{name} was not restored: {fault}")
     finally:
-        context.store.abandon(definition)  # where it was interrupted
+        data.store.abandon(definition)  # where it was interrupted

@@ -15,9 +15,11 @@ from . import output
 from .data import data_dir_option, opened
 
 if TYPE_CHECKING:
-    from alt.operations.context import Context
     from alt.operations.streams.settings import Stream
     from alt.storage.model.definition import StreamDefinition, TableDefinition
+    from alt.storage.sqlite.table import Table
+
+    from .data import Opened
 
 LIST_HEADINGS = ("Table", "Records", "View", "Shards", "Status", "ARN")
 POLL_SECONDS = 0.2
@@ -45,11 +47,11 @@ def ls(data_dir: Path | None, as_json: bool) -> None:
     from alt.storage.sqlite.data_directory import UnusableDataError
 
     described, counts, problems = [], [], []
-    with opened(data_dir) as context:
-        for definition in context.store.definitions():
-            for each in readable_streams(definition, context.clock()):
+    with opened(data_dir) as data:
+        for definition in data.store.definitions():
+            for each in readable_streams(definition, data.context.clock()):
                 try:
-                    stream, records = _counted(context, definition, each)
+                    stream, records = _counted(data, definition, each)
                 except UnusableDataError as error:
                     problems.append(str(error))
                     continue
@@ -83,64 +85,78 @@ def tail(table: str, start: str, as_json: bool, data_dir: Path | None) -> None:
     A line a record: time, event, sequence number, keys, and what the stream shows of the
     item after and before; tab-separated in a pipe.
     """
-    with opened(data_dir) as context:
+    with opened(data_dir) as data:
         try:
-            for record in _follow(context, table, from_start=start == "trim"):
+            for record in _follow(data, table, from_start=start == "trim"):
                 click.echo(record if as_json else _line(ujson.loads(record)))
         except KeyboardInterrupt:
             return
     click.echo(f"The stream of {table} was disabled.", err=True)
 
 
-def _follow(context: Context, table: str, *, from_start: bool) -> Iterator[str]:
+def _follow(data: Opened, table: str, *, from_start: bool) -> Iterator[str]:
     """The records of all shards as JSON, in the order of the changes; ends with the stream."""
     from alt.config import DEFAULT_REGION
-    from alt.operations.streams import positions as positions
+    from alt.operations.streams import positions
     from alt.operations.streams.records import RecordWriter
-    from alt.storage.model.rows import SlotRange
+    from alt.storage.model.changes import ChangesRead
+    from alt.storage.model.ranges import SlotRange
 
-    stream = _current(context, table)
-    label = stream.definition.label
-    position = positions.horizon(stream, context.clock()) if from_start else positions.end(stream)
+    source, stream = _current(data, table)
+    label = stream.label
+    log = source.positions(*positions.moments({}, data.context.clock()))
+    position = (positions.horizon if from_start else positions.end)(stream, log)
     while True:
-        log, end = stream.table.log, positions.end(stream)
-        if position < log.trimmed():
+        log = source.positions()
+        end = positions.end(stream, log)
+        if position < log.trimmed:
             click.echo("Some records were trimmed before they were read.", err=True)
-            position = log.trimmed()
-        writer = RecordWriter(stream.table.definition, stream.definition, DEFAULT_REGION)
+            position = log.trimmed
+        writer = RecordWriter(source.definition, stream, DEFAULT_REGION)
         last = min(end, position + MAX_RECORDS_AT_ONCE)
-        for change in log.changes(position, last, SlotRange(), old=writer.shows_old, new=writer.shows_new):
+        read = ChangesRead(
+            position,
+            SlotRange(),
+            writer.shows_old,
+            writer.shows_new,
+            last,
+            MAX_RECORDS_AT_ONCE,
+            MAX_RECORDS_AT_ONCE,
+        )
+        found = source.changes(read)
+        for change in found.changes:
             yield writer.record(change)[0]
-        position = last
+        position = found.position
         if position < end:
             continue
-        if stream.definition.last is not None:
+        if stream.last is not None:
             return
         sys.stdout.flush()
         time.sleep(POLL_SECONDS)
-        stream = _current(context, table, label)
+        source, stream = _current(data, table, label)
 
 
-def _counted(context: Context, table: TableDefinition, definition: StreamDefinition) -> tuple[Stream, int]:
+def _counted(data: Opened, table: TableDefinition, definition: StreamDefinition) -> tuple[Stream, int]:
     """A stream and how many records can be read from it."""
-    from alt.operations.streams import positions as positions
+    from alt.operations.streams import positions
     from alt.operations.streams.settings import Stream
     from alt.storage.sqlite.data_directory import using
 
     with using(f"table {table.name}"):
-        stream = Stream(context.table(table.name), definition)
-        return stream, positions.end(stream) - positions.horizon(stream, context.clock())
+        found = data.table(table.name)
+        log = found.positions(*positions.moments({}, data.context.clock()))
+        return Stream(found, definition), positions.end(definition, log) - positions.horizon(definition, log)
 
 
-def _current(context: Context, table: str, label: str | None = None) -> Stream:
+def _current(data: Opened, table: str, label: str | None = None) -> tuple[Table, StreamDefinition]:
     """The table's stream that is on, or the one of this label."""
-    from alt.operations.streams.settings import Stream, readable_streams
+    from alt.operations.streams.settings import readable_streams
     from alt.storage.sqlite.data_directory import using
 
-    definition = context.store.definition(table)
+    definition = data.store.definition(table)
     if definition is None:
         raise click.ClickException(f"no table {table}: `alt tables ls` lists those there are")
-    found = [each for each in readable_streams(definition, context.clock()) if each.label == label]
+    found = [each for each in readable_streams(definition, data.context.clock()) if each.label == label]
     if label is None and definition.stream is not None:
         found = [definition.stream]
     if not found:
@@ -148,7 +164,7 @@ def _current(context: Context, table: str, label: str | None = None) -> Stream:
             f"{table} has no stream that is on: UpdateTable with a StreamSpecification turns one on"
         )
     with using(f"table {table}"):
-        return Stream(context.table(table), found[0])
+        return data.table(table), found[0]
 
 
 def _row(description: dict[str, Any], records: int) -> list[output.Cell]:

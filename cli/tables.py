@@ -14,8 +14,9 @@ from .check import check
 from .data import confirm, data_dir_option, opened
 
 if TYPE_CHECKING:
-    from alt.operations.context import Context
     from alt.storage.model.definition import TableDefinition
+
+    from .data import Opened
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, as DescribeTable answers it.")
 
@@ -34,11 +35,9 @@ def ls(data_dir: Path | None, as_json: bool) -> None:
     On a terminal as a table; in a pipe one line a table, tab-separated: name, items,
     bytes, time of creation, billing mode, status.
     """
-    with opened(data_dir) as context:
+    with opened(data_dir) as data:
         problems: list[str] = []
-        descriptions = [
-            _describe(context, definition, problems) for definition in context.store.definitions()
-        ]
+        descriptions = [_describe(data, definition, problems) for definition in data.store.definitions()]
     if as_json:
         output.json(descriptions)
     else:
@@ -53,12 +52,12 @@ def ls(data_dir: Path | None, as_json: bool) -> None:
 @json_option
 def show(name: str, data_dir: Path | None, as_json: bool) -> None:
     """Show one table: its keys, indexes, settings and tags."""
-    with opened(data_dir) as context:
+    with opened(data_dir) as data:
         from alt.operations.tables import tags, time_to_live
 
         problems: list[str] = []
-        definition = _definition(context, name)
-        description = _describe(context, definition, problems) | {
+        definition = _definition(data, name)
+        description = _describe(data, definition, problems) | {
             "Tags": tags.tags_of(definition),
             "TimeToLiveDescription": time_to_live.description(definition),
         }
@@ -77,16 +76,16 @@ def show(name: str, data_dir: Path | None, as_json: bool) -> None:
 @json_option
 def rm(name: str, yes: bool, data_dir: Path | None, as_json: bool) -> None:
     """Remove a table and all its items."""
-    with opened(data_dir) as context:
-        definition = _definition(context, name)
-        description = _describe(context, definition, [])
+    with opened(data_dir) as data:
+        definition = _definition(data, name)
+        description = _describe(data, definition, [])
         if definition.restore is not None:
             raise click.ClickException(f"{name} is being restored; a server that starts finishes it")
         if description["DeletionProtectionEnabled"]:
             raise click.ClickException(f"{name} is protected against deletion; UpdateTable turns that off")
         if not yes:
             confirm(f"Remove {name} and its {output.count(description)} items?")
-        asyncio.run(_remove(context, definition))
+        asyncio.run(_remove(data, definition))
     if as_json:
         output.json(description)
     else:
@@ -97,33 +96,32 @@ tables.add_command(adopt)
 tables.add_command(check)
 
 
-def _definition(context: Context, name: str) -> TableDefinition:
-    definition = context.store.definition(name)
+def _definition(data: Opened, name: str) -> TableDefinition:
+    definition = data.store.definition(name)
     if definition is None:
         raise click.ClickException(f"no table {name}: `alt tables ls` lists those there are")
     return definition
 
 
-def _describe(context: Context, definition: TableDefinition, problems: list[str]) -> output.Description:
+def _describe(data: Opened, definition: TableDefinition, problems: list[str]) -> output.Description:
     """The table's description. Where its file cannot be read, without counts, and `problems` says why."""
     from alt.config import DEFAULT_REGION
     from alt.operations.tables.description import as_restoring, describe
     from alt.storage.sqlite.data_directory import UnusableDataError, using
 
-    now = context.clock()
+    now = data.context.clock()
     if definition.restore is not None:
         return as_restoring(definition, DEFAULT_REGION, now)
     try:
         with using(f"table {definition.name}"):
-            table = context.table(definition.name)
-            items, indexes = table.statistics(), table.index_statistics()
+            counts = data.table(definition.name).counts()
     except UnusableDataError as error:
         problems.append(str(error))
         description = describe(definition, DEFAULT_REGION, now, status="UNREADABLE")
         del description["ItemCount"], description["TableSizeBytes"]
         return description
-    return describe(definition, DEFAULT_REGION, now, items, indexes)
+    return describe(definition, DEFAULT_REGION, now, counts)
 
 
-async def _remove(context: Context, definition: TableDefinition) -> None:
-    await context.store.remove(definition)
+async def _remove(data: Opened, definition: TableDefinition) -> None:
+    await data.store.remove(definition)

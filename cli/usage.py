@@ -13,7 +13,8 @@ from .data import data_dir_option, opened
 from .output import Cell
 
 if TYPE_CHECKING:
-    from alt.storage.sqlite.usage import KeyLimit, Used
+    from alt.storage.model.usage import KeyLimit
+    from alt.storage.sqlite.usage import Used
 
 _HEADINGS = ("Access key", "Table", "Index", "Read units", "Write units", "Requests", "Throttled")
 _LIMIT_HEADINGS = ("Access key", "Read units/s", "Write units/s")
@@ -81,7 +82,7 @@ def limit(
     A running server notices within a second. What is over the limit is answered with
     RequestLimitExceeded, which SDKs try again.
     """
-    from alt.storage.sqlite.usage import KeyLimit
+    from alt.storage.model.usage import KeyLimit
 
     is_change = read is not None or write is not None or off
     if (access_key is None) == is_change or (off and (read is not None or write is not None)):

@@ -51,6 +51,13 @@ class Condition:
         return lambda values: Condition(rebind(values), paths, names)
 
     @property
+    def size(self) -> int:
+        """How many paths it names, as a measure of the time it takes."""
+        if self._paths is None:
+            return sum(isinstance(node, Path) for node in nodes.walk(self.node))
+        return len(self._paths)
+
+    @property
     def attribute_names(self) -> frozenset[str]:
         """The top-level attributes that the condition looks at."""
         return self._read_names(nested=False)

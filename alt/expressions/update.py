@@ -83,6 +83,11 @@ class Update:
         return tuple([action.path.elements for action in self.actions])
 
     @property
+    def size(self) -> int:
+        """How many actions it has, as a measure of the time it takes."""
+        return len(self.actions)
+
+    @property
     def nested_names(self) -> frozenset[str]:
         """Those written, removed or read with `.` or `[]`; an index key may not be among them."""
         return read_names(*self.actions, nested=True)

@@ -17,8 +17,7 @@ from alt.http.request import Answer, Request
 from alt.operations import OPERATIONS, Operation, Reply, TwoSteps
 from alt.operations.caller import Caller
 from alt.operations.context import Context
-from alt.storage.sqlite.faults import FaultLog
-from alt.storage.sqlite.open_tables import NoRoomError
+from alt.storage.engine import NotReadyError
 from alt.validation import Checker
 
 _SERVICES = {b"DynamoDB_20120810": "dynamodb", b"DynamoDBStreams_20120810": "dynamodbstreams"}
@@ -38,7 +37,6 @@ class Dispatcher:
         self._address = address
         self._access = access
         self._readers = ThreadPoolExecutor(LARGE_BODY_READERS, "alt-bodies")
-        self._faults = FaultLog()
         # Raw X-Amz-Target values, filled as they are first used.
         self._targets: dict[bytes, tuple[Checker, Operation]] = {}
 
@@ -60,8 +58,8 @@ class Dispatcher:
             )
         try:
             reply = self._begin(request)
-        except NoRoomError as full:
-            return asyncio.ensure_future(self._begin_later(request, full))
+        except NotReadyError as wait:
+            return asyncio.ensure_future(self._begin_later(request, wait))
         except ApiError as error:
             return self._render_error(request, error)
         except Exception as error:
@@ -127,9 +125,9 @@ class Dispatcher:
         check(parameters)
         return operation(self._context, parameters, caller)
 
-    async def _begin_later(self, request: Request, full: NoRoomError) -> bytes:
+    async def _begin_later(self, request: Request, wait: NotReadyError) -> bytes:
         """Begin anew once tables can be opened that the request needs; until then nothing was done."""
-        begun = await self._context.store.open_tables.with_room(full, lambda: self._begin(request))
+        begun = await self._context.engine.when_ready(wait, lambda: self._begin(request))
         return begun if isinstance(begun, bytes) else await begun
 
     async def _run_large(
@@ -147,8 +145,8 @@ class Dispatcher:
 
         try:
             reply = run()
-        except NoRoomError as full:
-            reply = await self._context.store.open_tables.with_room(full, run)
+        except NotReadyError as wait:
+            reply = await self._context.engine.when_ready(wait, run)
         return reply if isinstance(reply, bytes) else await reply
 
     def _find(self, target: bytes) -> tuple[Checker, Operation]:
@@ -225,7 +223,7 @@ class Dispatcher:
 
     def _render_fault(self, request: Request, error: BaseException) -> bytes:
         """A fault of the disk, in one line; or a bug of ours, with its traceback. The process goes on."""
-        if not self._faults.say(error):
+        if not self._context.engine.say(error):
             target = request.headers.get(b"x-amz-target", b"").decode("latin-1")
             _log.error("%s failed", target, exc_info=error)
         return self._render_error(request, errors.internal_server_error())

@@ -16,9 +16,7 @@ from alt.errors import resource_not_found
 from alt.operations.arns import table_name
 from alt.operations.capacity.metering import Meter
 from alt.operations.queries.plans import Plans
-from alt.storage.sqlite.open_tables import NoRoomError
-from alt.storage.sqlite.store import Store
-from alt.storage.sqlite.table import Table
+from alt.storage.engine import Engine, Table
 
 
 class Context:
@@ -34,10 +32,10 @@ class Context:
     __slots__ = (
         "address",
         "clock",
+        "engine",
         "meter",
         "new_id",
         "plans",
-        "store",
         "stream_shards",
         "ttl_change_interval",
         "write_isolation",
@@ -45,7 +43,7 @@ class Context:
 
     def __init__(
         self,
-        store: Store,
+        engine: Engine,
         clock: Callable[[], float],
         new_id: Callable[[], str],
         address: str = f"{DEFAULT_HOST}:{DEFAULT_PORT}",
@@ -56,7 +54,7 @@ class Context:
         ttl_change_interval: float = 0.0,
         write_isolation: str = WRITE_ISOLATIONS[DEFAULT_WRITE_ISOLATION],
     ) -> None:
-        self.store = store
+        self.engine = engine
         self.clock = clock
         self.new_id = new_id
         self.address = address
@@ -64,21 +62,18 @@ class Context:
         self.ttl_change_interval = ttl_change_interval
         self.write_isolation = write_isolation
         self.plans = Plans()
-        self.meter = Meter(store.usage, elapsed, enforce_throughput)
+        self.meter = Meter(engine.usage, engine.say, elapsed, enforce_throughput)
 
     def table(self, name: str) -> Table:
         """The open table that `name`, a table's name or ARN, stands for."""
-        table = self.store.table(name)
+        table = self.engine.table(name)
         if table is None:
-            table = self.store.table(table_name(name))
+            table = self.engine.table(table_name(name))
             if table is None:
                 raise resource_not_found()
         return table
 
     def tables(self, names: Iterable[str]) -> dict[str, Table]:
         """Several tables at once, by the names they were given."""
-        wanted = dict.fromkeys(names)
-        try:
-            return {name: self.table(name) for name in wanted}
-        except NoRoomError:
-            raise NoRoomError(len(wanted)) from None
+        found = self.engine.tables(names)
+        return {name: table or self.table(name) for name, table in found.items()}

@@ -1,19 +1,31 @@
-"""From the keys of requests and items to rows, with DynamoDB's refusals. Values are normalised already."""
+"""Keys: their schema as it is shown, and from those of requests and items to rows, with DynamoDB's refusals.
+
+Values are normalised already.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from alt.config import MAX_HASH_KEY_BYTES, MAX_RANGE_KEY_BYTES
 from alt.errors import ApiError, invalid_parameters, validation
 from alt.expressions import Condition, Projection, Update
 from alt.storage.model.definition import KeyAttribute, TableDefinition
-from alt.storage.model.rows import EncodedKey, RowKey, row_key
+from alt.storage.model.keys import EncodedKey, RowKey, row_key
 from alt.values.keys import encode, key_size
 from alt.values.types import AttributeValue, Item
 
 _EXPRESSIONS = ("ConditionExpression", "FilterExpression", "ProjectionExpression", "UpdateExpression")
+
+
+def key_schema(hash_keys: Iterable[KeyAttribute], range_keys: Iterable[KeyAttribute]) -> list[dict[str, str]]:
+    """A KeySchema member."""
+    return [
+        {"AttributeName": attribute.name, "KeyType": key_type}
+        for key_type, attributes in (("HASH", hash_keys), ("RANGE", range_keys))
+        for attribute in attributes
+    ]
 
 
 def schema_mismatch() -> ApiError:

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import ujson
+from alt.values.json import dumps
 
 EMPTY = b"{}"
-
-
-def dumps(value: Any) -> str:
-    """JSON as Alt stores and sends it: UTF-8, nothing escaped that need not be."""
-    text: str = ujson.dumps(value, ensure_ascii=False, escape_forward_slashes=False)
-    return text
 
 
 def body(value: Any) -> bytes:

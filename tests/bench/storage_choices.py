@@ -28,7 +28,7 @@ from typing import Any
 import apsw
 
 from alt.config import Sync
-from alt.storage.model.rows import SLOTS, RowKey, row_key
+from alt.storage.model.keys import SLOTS, RowKey, row_key
 from alt.storage.sqlite import connections
 from alt.storage.sqlite.group_commit import GroupCommit
 from alt.storage.sqlite.statistics import Statistics

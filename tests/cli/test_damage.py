@@ -241,5 +241,6 @@ def test_a_file_without_a_row_that_every_table_has_is_damaged(
     assert "Traceback" not in log.read_text()
     checked = alt("tables", "check", "--data-dir", tmp_path)
     assert checked.status == 1
-    assert any(row in problem for *_, problem in checked.rows)
+    told = "counts" if row == "statistics" else row  # which are computed again from the items
+    assert any(told in text for cells in checked.rows for text in cells)
     client.delete_table(TableName="Music")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+import uuid
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ import apsw
 import pytest
 from botocore.exceptions import ClientError
 
-from alt.storage.sqlite.copies.snapshots import LEFT
+from alt.storage.engine import no_progress
+from alt.storage.sqlite.catalog import Catalog
+from alt.storage.sqlite.copies.snapshots import LEFT, Snapshots
 from alt.storage.sqlite.store import Store
 
 SEED = [{"Artist": {"S": "A"}, "Song": {"S": song}, "Year": {"N": "1999"}} for song in ("one", "two")]
@@ -69,6 +72,26 @@ def test_a_running_server_goes_back_again_and_again(alt: Any, with_tables: Any, 
     # Another server finds the same, and no file is left over.
     with_tables.stop()
     assert len(list((tmp_path / "tables").glob("*.db"))) == 2
+
+
+@pytest.mark.parametrize("operation", ["list_backups", "list_tables", "describe_limits"])
+def test_whatever_a_server_is_asked_first_after_a_load(
+    operation: str, alt: Any, with_tables: Any, tmp_path: Path
+) -> None:
+    client = with_tables.client()
+    _saved(alt, tmp_path)
+    client.put_item(TableName="Music", Item=NEW)
+    before = Catalog.load
+
+    def load_and_ask(*arguments: Any) -> Any:
+        loaded = before(*arguments)
+        getattr(client, operation)()  # the first to see it, before the command ends
+        return loaded
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Catalog, "load", load_and_ask)
+        Snapshots(tmp_path).load("seed", time.time(), lambda: str(uuid.uuid4()), no_progress)
+    assert _music(client) == SEED
 
 
 def test_without_a_server(alt: Any, with_tables: Any, start_server: Any, tmp_path: Path) -> None:

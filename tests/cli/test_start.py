@@ -174,7 +174,7 @@ def test_one_damaged_table_takes_no_other_down(
             client.scan(TableName="Empty")
     problem = f"cannot use table Empty ({path}): file is not a database"
     at_start, once = capfd.readouterr().err.splitlines()
-    assert at_start.endswith(f"ERROR alt.storage.sqlite.store: {problem}. `alt tables check` says more")
+    assert at_start.endswith(f"ERROR alt.storage.sqlite.tables: {problem}. `alt tables check` says more")
     assert once.endswith(f"ERROR alt.storage.sqlite.faults: {problem}")
     assert client.delete_table(TableName="Empty")["TableDescription"]["TableStatus"] == "DELETING"
     assert client.list_tables()["TableNames"] == ["Music"]

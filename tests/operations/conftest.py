@@ -1,4 +1,4 @@
-"""An context in memory whose clock stands still until a test moves it, and whose ids count up."""
+"""A context in memory whose clock stands still until a test moves it, and whose ids count up."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from alt.operations import OPERATIONS
 from alt.operations.caller import Caller
 from alt.operations.context import Context
 from alt.storage.sqlite.store import Store
+from tests.operations.dictionary_engine import DictionaryEngine
 
 # Tuesday 24 November 2026, 12:00:00 UTC.
 NOON = 1_795_521_600.0
@@ -30,13 +31,15 @@ class Service:
         enforce_throughput: bool = False,
         directory: Path | None = None,
         on_step: Callable[[str], None] = lambda _step: None,
+        in_dictionary: bool = False,
     ) -> None:
         self.now = NOON
         self.clock_error = 0.0  # seconds by which the clock is set ahead, or back
         self.store = Store(directory, "off", on_step, clock=self.clock)
+        engine: Any = DictionaryEngine(self.clock) if in_dictionary else self.store
         ids = (f"00000000-0000-4000-8000-{number:012}" for number in itertools.count(1))
         self.context = Context(
-            self.store,
+            engine,
             self.clock,
             lambda: next(ids),
             elapsed=lambda: self.now,
@@ -113,9 +116,25 @@ def service() -> Iterator[Service]:
     asyncio.run(running.store.close())
 
 
+@pytest.fixture(params=["sqlite", "dictionary"])
+def any_service(request: pytest.FixtureRequest) -> Iterator[Service]:
+    """On SQLite, and on an engine that answers a turn later: for tests that ask for nothing but operations."""
+    running = Service(in_dictionary=request.param == "dictionary")
+    yield running
+    asyncio.run(running.store.close())
+
+
 @pytest.fixture
 def enforcing() -> Iterator[Service]:
     """One that holds tables to their throughput."""
     running = Service(enforce_throughput=True)
+    yield running
+    asyncio.run(running.store.close())
+
+
+@pytest.fixture(params=["sqlite", "dictionary"])
+def any_enforcing(request: pytest.FixtureRequest) -> Iterator[Service]:
+    """The same on either engine."""
+    running = Service(enforce_throughput=True, in_dictionary=request.param == "dictionary")
     yield running
     asyncio.run(running.store.close())

@@ -15,7 +15,7 @@ import ujson
 from alt.operations import OPERATIONS
 from alt.operations.caller import Caller
 from alt.operations.context import Context
-from alt.operations.queries import pages
+from alt.storage.sqlite import pages
 from alt.storage.sqlite.store import Store
 
 ITEMS = 300
@@ -166,7 +166,7 @@ def test_a_store_closes_while_pages_are_read(tmp_path: Path, monkeypatch: pytest
     async def test(context: Context) -> None:
         asked = [asyncio.ensure_future(ask(context, "Scan", ABOVE)) for _ in range(20)]
         await asyncio.sleep(0.05)
-        await context.store.long_reads.stop()
+        await context.engine._long_reads.stop()
         await asyncio.gather(*asked, return_exceptions=True)
 
     on_engine(tmp_path, test)

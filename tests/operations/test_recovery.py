@@ -81,30 +81,30 @@ def recoverable(service: Any) -> Any:
     return service
 
 
-def test_what_is_described(service: Any) -> None:
-    service.create()
+def test_what_is_described(any_service: Any) -> None:
+    any_service.create()
     off = {"PointInTimeRecoveryStatus": "DISABLED"}
-    assert description(service) == off
-    assert switch(service, False) == off
-    service.now += 0.25
-    assert switch(service, True) == {
+    assert description(any_service) == off
+    assert switch(any_service, False) == off
+    any_service.now += 0.25
+    assert switch(any_service, True) == {
         "PointInTimeRecoveryStatus": "ENABLED",
         "RecoveryPeriodInDays": 35,
         "EarliestRestorableDateTime": NOON + 0.25,
         "LatestRestorableDateTime": NOON + 0.25,
     }
-    service.now += 10.5
-    described = switch(service, True, RecoveryPeriodInDays=2)
+    any_service.now += 10.5
+    described = switch(any_service, True, RecoveryPeriodInDays=2)
     assert described["RecoveryPeriodInDays"] == 2
     assert described["EarliestRestorableDateTime"] == NOON + 1
     assert described["LatestRestorableDateTime"] == NOON + 10.75
-    service.now += 3 * DAY
-    assert description(service)["EarliestRestorableDateTime"] == NOON + 11 + DAY
+    any_service.now += 3 * DAY
+    assert description(any_service)["EarliestRestorableDateTime"] == NOON + 11 + DAY
     # What a period of two days let go does not come back.
-    assert switch(service, True)["EarliestRestorableDateTime"] == NOON + 11 + DAY
-    assert switch(service, False) == off
-    service.now += 7
-    assert switch(service, True)["EarliestRestorableDateTime"] == service.now
+    assert switch(any_service, True)["EarliestRestorableDateTime"] == NOON + 11 + DAY
+    assert switch(any_service, False) == off
+    any_service.now += 7
+    assert switch(any_service, True)["EarliestRestorableDateTime"] == any_service.now
 
 
 def test_any_moment_can_be_had(recoverable: Any) -> None:

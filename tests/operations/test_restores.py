@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from alt.storage.model.rows import row_key
-from alt.storage.sqlite.indexes import Stored
+from alt.storage.model.items import Stored
+from alt.storage.model.keys import row_key
 
 NOON = 1_795_521_600.0  # conftest.py
 
@@ -110,7 +110,7 @@ def test_a_restored_table_undoes_what_fails(service: Any, backup: str) -> None:
 
     async def write_and_fail() -> None:
         def work() -> None:
-            table.overwrite(key, {}, stored)
+            table.put(key, {}, stored, table.stored(key))
             raise KeyError
 
         with pytest.raises(KeyError):

@@ -10,7 +10,7 @@ import pytest
 
 from alt.config import MAX_STREAM_SHARDS
 from alt.operations.streams import streams
-from alt.storage.model.rows import SlotRange
+from alt.storage.model.ranges import SlotRange
 from alt.storage.sqlite.maintenance.log_trimming import LogTrim
 
 NOON = 1_795_521_600.0  # the clock's standstill: Tuesday 24 November 2026, 12:00:00 UTC
@@ -93,19 +93,19 @@ def test_a_record(streamed: Any) -> None:
     ],
 )
 def test_view_types(
-    service: Any,
+    any_service: Any,
     view_type: str,
     insert: tuple[Any, ...],
     modify: tuple[Any, ...],
     remove: tuple[Any, ...],
 ) -> None:
     """SizeBytes, and the attribute `x` of the new and the old image."""
-    service.create(StreamSpecification=enabled(view_type))
-    put(service, "a", x="1")
-    put(service, "a", x="22")
-    delete(service, "a")
-    shards = service("DescribeStream", StreamArn=ARN)["StreamDescription"]["Shards"]
-    found = [record for shard in shards for record in records(service, ShardId=shard["ShardId"])]
+    any_service.create(StreamSpecification=enabled(view_type))
+    put(any_service, "a", x="1")
+    put(any_service, "a", x="22")
+    delete(any_service, "a")
+    shards = any_service("DescribeStream", StreamArn=ARN)["StreamDescription"]["Shards"]
+    found = [record for shard in shards for record in records(any_service, ShardId=shard["ShardId"])]
 
     def image(record: Any, name: str) -> str | None:
         shown = record["dynamodb"].get(name)
@@ -118,9 +118,9 @@ def test_view_types(
     ] == [insert, modify, remove]
 
 
-def test_the_size_of_the_published_example(service: Any) -> None:
+def test_the_size_of_the_published_example(any_service: Any) -> None:
     """As in the developer guide's example of a record: 26 bytes, and 59 for its change."""
-    service(
+    any_service(
         "CreateTable",
         TableName="Music",
         AttributeDefinitions=[{"AttributeName": "Id", "AttributeType": "N"}],
@@ -130,9 +130,9 @@ def test_the_size_of_the_published_example(service: Any) -> None:
     )
     for message in ("New item!", "This item has changed"):
         item = {"Id": {"N": "101"}, "Message": {"S": message}}
-        service("PutItem", TableName="Music", Item=item)
-    shards = service("DescribeStream", StreamArn=ARN)["StreamDescription"]["Shards"]
-    found = [record for shard in shards for record in records(service, ShardId=shard["ShardId"])]
+        any_service("PutItem", TableName="Music", Item=item)
+    shards = any_service("DescribeStream", StreamArn=ARN)["StreamDescription"]["Shards"]
+    found = [record for shard in shards for record in records(any_service, ShardId=shard["ShardId"])]
     assert [record["dynamodb"]["SizeBytes"] for record in found] == [26, 59]
     assert found[0]["dynamodb"]["Keys"] == {"Id": {"N": "101"}}
 
@@ -259,14 +259,14 @@ def test_a_call_looks_at_so_many_changes_only(streamed: Any, monkeypatch: pytest
     assert keys(streamed("GetRecords", ShardIterator=first["NextShardIterator"])["Records"]) == ["c"]
 
 
-def test_each_key_has_its_shard(service: Any) -> None:
-    service.create(StreamSpecification=enabled())
+def test_each_key_has_its_shard(any_service: Any) -> None:
+    any_service.create(StreamSpecification=enabled())
     for round_ in range(3):
         for number in range(40):
-            put(service, f"{number}", x=f"{round_}")
-    shards = service("DescribeStream", StreamArn=ARN)["StreamDescription"]["Shards"]
+            put(any_service, f"{number}", x=f"{round_}")
+    shards = any_service("DescribeStream", StreamArn=ARN)["StreamDescription"]["Shards"]
     assert len(shards) == 4
-    by_shard = [records(service, ShardId=shard["ShardId"]) for shard in shards]
+    by_shard = [records(any_service, ShardId=shard["ShardId"]) for shard in shards]
     assert all(by_shard)
     assert sum(map(len, by_shard)) == 120
     for number in range(40):
@@ -318,26 +318,26 @@ def test_shards_are_paged(service: Any) -> None:
     assert children["StreamDescription"]["Shards"] == []
 
 
-def test_list_streams(service: Any) -> None:
+def test_list_streams(any_service: Any) -> None:
     for name in ("Two", "One", "None"):
-        service.create(name, **({} if name == "None" else {"StreamSpecification": enabled()}))
-    service.update("Two", StreamSpecification={"StreamEnabled": False})
-    service.update("Two", StreamSpecification=enabled("KEYS_ONLY"))
-    listed = service("ListStreams")
+        any_service.create(name, **({} if name == "None" else {"StreamSpecification": enabled()}))
+    any_service.update("Two", StreamSpecification={"StreamEnabled": False})
+    any_service.update("Two", StreamSpecification=enabled("KEYS_ONLY"))
+    listed = any_service("ListStreams")
     assert [(each["TableName"], each["StreamLabel"][-4:]) for each in listed["Streams"]] == [
         ("One", ".000"),
         ("Two", ".000"),
         ("Two", ".001"),
     ]
     assert "LastEvaluatedStreamArn" not in listed
-    assert [each["StreamArn"] for each in service("ListStreams", TableName="One")["Streams"]] == [
+    assert [each["StreamArn"] for each in any_service("ListStreams", TableName="One")["Streams"]] == [
         ARN.replace("Music", "One")
     ]
-    assert service("ListStreams", TableName="None") == {"Streams": []}
+    assert any_service("ListStreams", TableName="None") == {"Streams": []}
     paged: list[Any] = []
     request: dict[str, Any] = {"Limit": 1}
     while True:
-        page = service("ListStreams", **request)
+        page = any_service("ListStreams", **request)
         paged += page["Streams"]
         if "LastEvaluatedStreamArn" not in page:
             break

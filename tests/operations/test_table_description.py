@@ -10,6 +10,7 @@ import pytest
 from alt.operations.tables.description import as_creating, as_deleting, describe
 from alt.operations.tables.tables import define
 from alt.storage.model.definition import IndexDefinition, KeyAttribute, TableDefinition
+from alt.storage.model.reads import Counts
 
 CREATED = 1_795_521_600.25
 ARN = "arn:aws:dynamodb:eu-west-1:000000000000:table/Music"
@@ -82,8 +83,7 @@ def test_definitions_survive_the_catalog(definition: TableDefinition) -> None:
 def test_a_table_with_indexes(definition: TableDefinition) -> None:
     description = described(
         definition,
-        statistics=(7, 700),
-        index_statistics={"by-z": (6, 600), "by-a": (5, 500), "local": (4, 400)},
+        counts=Counts(7, 700, {"by-z": (6, 600), "by-a": (5, 500), "local": (4, 400)}),
     )
     assert description == {
         "TableName": "Music",

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alt.operations.tables import quotas
-from alt.storage.model.rows import row_key
-from alt.storage.sqlite.indexes import Stored
+from alt.storage.model.items import Stored
+from alt.storage.model.keys import row_key
 
 
 def test_a_table_is_created_with_what_it_was_given(service: Any) -> None:
@@ -84,8 +84,8 @@ def test_a_table_is_created_with_what_it_was_given(service: Any) -> None:
         {"Tags": []},
     ],
 )
-def test_what_asks_for_nothing_leaves_nothing(service: Any, nothing: dict[str, Any]) -> None:
-    plain, asked = service.create("plain"), service.create("asked", **nothing)
+def test_what_asks_for_nothing_leaves_nothing(any_service: Any, nothing: dict[str, Any]) -> None:
+    plain, asked = any_service.create("plain"), any_service.create("asked", **nothing)
     assert plain.keys() == asked.keys()
 
 
@@ -106,64 +106,64 @@ def test_the_count_and_the_size_are_the_tables_own(service: Any) -> None:
         assert (description["ItemCount"], description["TableSizeBytes"]) == (3, 33)
 
 
-def test_the_arn_bears_the_callers_region_and_the_table_is_the_same(service: Any) -> None:
-    service.create()
-    described = service.describe(region="eu-central-1")
+def test_the_arn_bears_the_callers_region_and_the_table_is_the_same(any_service: Any) -> None:
+    any_service.create()
+    described = any_service.describe(region="eu-central-1")
     assert described["TableArn"] == "arn:aws:dynamodb:eu-central-1:000000000000:table/Music"
-    assert described["TableId"] == service.describe()["TableId"]
+    assert described["TableId"] == any_service.describe()["TableId"]
 
 
-def test_a_table_is_described_by_its_arn(service: Any) -> None:
-    arn = service.create()["TableArn"]
-    assert service.describe(arn)["TableName"] == "Music"
-    assert service.refusal("DescribeTable", TableName=arn + "al") == (
+def test_a_table_is_described_by_its_arn(any_service: Any) -> None:
+    arn = any_service.create()["TableArn"]
+    assert any_service.describe(arn)["TableName"] == "Music"
+    assert any_service.refusal("DescribeTable", TableName=arn + "al") == (
         "ResourceNotFoundException",
         "Requested resource not found: Table: Musical not found",
     )
 
 
-def test_a_name_is_taken_once_in_each_case(service: Any) -> None:
-    service.create()
-    service.create("music")
+def test_a_name_is_taken_once_in_each_case(any_service: Any) -> None:
+    any_service.create()
+    any_service.create("music")
     taken = {
         "TableName": "Music",
         "AttributeDefinitions": [{"AttributeName": "other", "AttributeType": "N"}],
         "KeySchema": [{"AttributeName": "other", "KeyType": "HASH"}],
         "BillingMode": "PAY_PER_REQUEST",
     }
-    assert service.refusal("CreateTable", **taken) == (
+    assert any_service.refusal("CreateTable", **taken) == (
         "ResourceInUseException",
         "Table already exists: Music",
     )
-    error, _ = service.refusal("CreateTable", **taken | {"AttributeDefinitions": []})
+    error, _ = any_service.refusal("CreateTable", **taken | {"AttributeDefinitions": []})
     assert error == "ValidationException"
 
 
 @pytest.mark.parametrize("operation", ["DescribeTable", "DeleteTable"])
-def test_an_absent_table(service: Any, operation: str) -> None:
-    assert service.refusal(operation, TableName="Music") == (
+def test_an_absent_table(any_service: Any, operation: str) -> None:
+    assert any_service.refusal(operation, TableName="Music") == (
         "ResourceNotFoundException",
         "Requested resource not found: Table: Music not found",
     )
 
 
-def test_a_deleted_table_is_gone_and_its_name_free(service: Any) -> None:
-    first = service.create()
-    assert service("DeleteTable", TableName="Music")["TableDescription"]["TableStatus"] == "DELETING"
-    error, _ = service.refusal("DescribeTable", TableName="Music")
+def test_a_deleted_table_is_gone_and_its_name_free(any_service: Any) -> None:
+    first = any_service.create()
+    assert any_service("DeleteTable", TableName="Music")["TableDescription"]["TableStatus"] == "DELETING"
+    error, _ = any_service.refusal("DescribeTable", TableName="Music")
     assert error == "ResourceNotFoundException"
-    assert service.create()["TableId"] != first["TableId"]
+    assert any_service.create()["TableId"] != first["TableId"]
 
 
-def test_a_protected_table_stays(service: Any) -> None:
-    service.create(DeletionProtectionEnabled=True)
-    assert service.refusal("DeleteTable", TableName="Music") == (
+def test_a_protected_table_stays(any_service: Any) -> None:
+    any_service.create(DeletionProtectionEnabled=True)
+    assert any_service.refusal("DeleteTable", TableName="Music") == (
         "ValidationException",
         "Resource cannot be deleted as it is currently protected against deletion. "
         "Disable deletion protection first.",
     )
-    service.update(DeletionProtectionEnabled=False)
-    service("DeleteTable", TableName="Music")
+    any_service.update(DeletionProtectionEnabled=False)
+    any_service("DeleteTable", TableName="Music")
 
 
 def test_no_more_tables_than_the_quota(service: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,15 +182,17 @@ def test_no_more_tables_than_the_quota(service: Any, monkeypatch: pytest.MonkeyP
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(names=st.sets(st.text("aB-_.9", min_size=3, max_size=5), max_size=12), limit=st.integers(1, 13))
-def test_pages_of_names_join_to_all_names_in_byte_order(service: Any, names: set[str], limit: int) -> None:
-    for name in service("ListTables")["TableNames"]:
-        service("DeleteTable", TableName=name)
+def test_pages_of_names_join_to_all_names_in_byte_order(
+    any_service: Any, names: set[str], limit: int
+) -> None:
+    for name in any_service("ListTables")["TableNames"]:
+        any_service("DeleteTable", TableName=name)
     for name in names:
-        service.create(name)
+        any_service.create(name)
     listed: list[str] = []
     start: dict[str, str] = {}
     while True:
-        page = service("ListTables", Limit=limit, **start)
+        page = any_service("ListTables", Limit=limit, **start)
         listed += page["TableNames"]
         if "LastEvaluatedTableName" not in page:
             break
@@ -207,13 +209,13 @@ def test_pages_of_names_join_to_all_names_in_byte_order(service: Any, names: set
         {"GlobalTableSourceArn": "arn:aws:dynamodb:us-east-1:1:table/x"},
     ],
 )
-def test_features_not_there_yet_are_unknown(service: Any, member: dict[str, Any]) -> None:
+def test_features_not_there_yet_are_unknown(any_service: Any, member: dict[str, Any]) -> None:
     request = {
         "TableName": "Music",
         "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
         "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
         "BillingMode": "PAY_PER_REQUEST",
     }
-    error, _ = service.refusal("CreateTable", **request, **member)
+    error, _ = any_service.refusal("CreateTable", **request, **member)
     assert error == "UnknownOperationException"
-    assert service("ListTables") == {"TableNames": []}
+    assert any_service("ListTables") == {"TableNames": []}

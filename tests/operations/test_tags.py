@@ -62,18 +62,18 @@ BAD_TAGS = [
 
 
 @pytest.mark.parametrize(("bad", "message"), BAD_TAGS)
-def test_bad_tags(service: Any, bad: list[dict[str, str]], message: str) -> None:
+def test_bad_tags(any_service: Any, bad: list[dict[str, str]], message: str) -> None:
     refused = ("ValidationException", message)
     # Before the table is looked up, and nothing of the request is done.
-    assert service.refusal("TagResource", ResourceArn=ARN, Tags=bad) == refused
-    service.create()
-    service("TagResource", ResourceArn=ARN, Tags=[tag("old")])
-    assert service.refusal("TagResource", ResourceArn=ARN, Tags=[tag("new"), *bad][-51:]) == refused
-    assert listed(service) == {"old": ""}
+    assert any_service.refusal("TagResource", ResourceArn=ARN, Tags=bad) == refused
+    any_service.create()
+    any_service("TagResource", ResourceArn=ARN, Tags=[tag("old")])
+    assert any_service.refusal("TagResource", ResourceArn=ARN, Tags=[tag("new"), *bad][-51:]) == refused
+    assert listed(any_service) == {"old": ""}
 
 
 @pytest.mark.parametrize(("bad", "message"), BAD_TAGS)
-def test_bad_tags_create_no_table(service: Any, bad: list[dict[str, str]], message: str) -> None:
+def test_bad_tags_create_no_table(any_service: Any, bad: list[dict[str, str]], message: str) -> None:
     request = {
         "TableName": "Music",
         "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
@@ -81,8 +81,8 @@ def test_bad_tags_create_no_table(service: Any, bad: list[dict[str, str]], messa
         "BillingMode": "PAY_PER_REQUEST",
         "Tags": bad,
     }
-    assert service.refusal("CreateTable", **request) == ("ValidationException", message)
-    assert service("ListTables")["TableNames"] == []
+    assert any_service.refusal("CreateTable", **request) == ("ValidationException", message)
+    assert any_service("ListTables")["TableNames"] == []
 
 
 @pytest.mark.parametrize(
@@ -95,10 +95,13 @@ def test_bad_tags_create_no_table(service: Any, bad: list[dict[str, str]], messa
         ([f"k{number}" for number in range(51)], TOO_MANY),
     ],
 )
-def test_bad_keys_to_untag(service: Any, keys: list[str], message: str) -> None:
-    service.create(Tags=[tag("team", "jazz")])
-    assert service.refusal("UntagResource", ResourceArn=ARN, TagKeys=keys) == ("ValidationException", message)
-    assert listed(service) == {"team": "jazz"}
+def test_bad_keys_to_untag(any_service: Any, keys: list[str], message: str) -> None:
+    any_service.create(Tags=[tag("team", "jazz")])
+    assert any_service.refusal("UntagResource", ResourceArn=ARN, TagKeys=keys) == (
+        "ValidationException",
+        message,
+    )
+    assert listed(any_service) == {"team": "jazz"}
 
 
 BAD_ARNS = [
@@ -119,28 +122,28 @@ BAD_ARNS = [
 
 
 @pytest.mark.parametrize(("arn", "message"), BAD_ARNS)
-def test_bad_arns(service: Any, arn: str, message: str) -> None:
-    service.create()
+def test_bad_arns(any_service: Any, arn: str, message: str) -> None:
+    any_service.create()
     refused = ("ValidationException", message)
     # Ahead of what is wrong with the tags.
-    assert service.refusal("TagResource", ResourceArn=arn, Tags=[]) == refused
-    assert service.refusal("UntagResource", ResourceArn=arn, TagKeys=[]) == refused
-    assert service.refusal("ListTagsOfResource", ResourceArn=arn) == refused
+    assert any_service.refusal("TagResource", ResourceArn=arn, Tags=[]) == refused
+    assert any_service.refusal("UntagResource", ResourceArn=arn, TagKeys=[]) == refused
+    assert any_service.refusal("ListTagsOfResource", ResourceArn=arn) == refused
 
 
-def test_no_such_table(service: Any) -> None:
+def test_no_such_table(any_service: Any) -> None:
     refused = ("ResourceNotFoundException", f"Requested resource not found: ResourcArn: {ARN} not found")
-    assert service.refusal("TagResource", ResourceArn=ARN, Tags=[tag("a")]) == refused
-    assert service.refusal("UntagResource", ResourceArn=ARN, TagKeys=["a"]) == refused
-    assert service.refusal("ListTagsOfResource", ResourceArn=ARN) == refused
-    assert service.refusal("TagResource", ResourceArn=ARN, Tags=[]) == (
+    assert any_service.refusal("TagResource", ResourceArn=ARN, Tags=[tag("a")]) == refused
+    assert any_service.refusal("UntagResource", ResourceArn=ARN, TagKeys=["a"]) == refused
+    assert any_service.refusal("ListTagsOfResource", ResourceArn=ARN) == refused
+    assert any_service.refusal("TagResource", ResourceArn=ARN, Tags=[]) == (
         "ValidationException",
         "Atleast one Tag needs to be provided as Input.",
     )
 
 
-def test_what_tags_may_hold(service: Any) -> None:
-    service.create()
+def test_what_tags_may_hold(any_service: Any) -> None:
+    any_service.create()
     good = {
         "x" * 128: "y" * 256,
         "א" * 128: "א" * 256,
@@ -151,40 +154,43 @@ def test_what_tags_may_hold(service: Any) -> None:
         "Team": "upper",
         "team": "lower",
     }
-    service("TagResource", ResourceArn=ARN, Tags=[tag(key, value) for key, value in good.items()])
-    assert listed(service) == good
+    any_service("TagResource", ResourceArn=ARN, Tags=[tag(key, value) for key, value in good.items()])
+    assert listed(any_service) == good
 
 
-def test_at_most_fifty_tags(service: Any) -> None:
-    service.create(Tags=[tag(f"k{number}") for number in range(49)])
-    service("TagResource", ResourceArn=ARN, Tags=[tag("k49")])
-    before = listed(service)
+def test_at_most_fifty_tags(any_service: Any) -> None:
+    any_service.create(Tags=[tag(f"k{number}") for number in range(49)])
+    any_service("TagResource", ResourceArn=ARN, Tags=[tag("k49")])
+    before = listed(any_service)
     for more in ([tag("k50")], [tag("k0", "new"), tag("k50")], [tag(f"n{number}") for number in range(50)]):
-        assert service.refusal("TagResource", ResourceArn=ARN, Tags=more) == ("ValidationException", TOO_MANY)
-    assert listed(service) == before
-    service("TagResource", ResourceArn=ARN, Tags=[tag(key, "new") for key in before])
-    assert listed(service) == dict.fromkeys(before, "new")
-    service("UntagResource", ResourceArn=ARN, TagKeys=["k7", "k7", "absent"])
-    service("TagResource", ResourceArn=ARN, Tags=[tag("k50")])
-    assert len(listed(service)) == 50
+        assert any_service.refusal("TagResource", ResourceArn=ARN, Tags=more) == (
+            "ValidationException",
+            TOO_MANY,
+        )
+    assert listed(any_service) == before
+    any_service("TagResource", ResourceArn=ARN, Tags=[tag(key, "new") for key in before])
+    assert listed(any_service) == dict.fromkeys(before, "new")
+    any_service("UntagResource", ResourceArn=ARN, TagKeys=["k7", "k7", "absent"])
+    any_service("TagResource", ResourceArn=ARN, Tags=[tag("k50")])
+    assert len(listed(any_service)) == 50
 
 
-def test_tags_go_with_their_table(service: Any) -> None:
-    service.create(Tags=[tag("team", "jazz")])
-    service.create("Films", Tags=[])
-    assert listed(service) == {"team": "jazz"}
-    service("DeleteTable", TableName="Music")
-    service.create()
-    assert listed(service) == {}
+def test_tags_go_with_their_table(any_service: Any) -> None:
+    any_service.create(Tags=[tag("team", "jazz")])
+    any_service.create("Films", Tags=[])
+    assert listed(any_service) == {"team": "jazz"}
+    any_service("DeleteTable", TableName="Music")
+    any_service.create()
+    assert listed(any_service) == {}
 
 
-def test_a_tag_change_leaves_the_rest_of_the_table_alone(service: Any) -> None:
-    service.create(DeletionProtectionEnabled=True)
-    described = service.describe()
-    service("TagResource", ResourceArn=ARN, Tags=[tag("team", "jazz")])
-    assert service.describe() == described
-    service.update(DeletionProtectionEnabled=False)
-    assert listed(service) == {"team": "jazz"}
+def test_a_tag_change_leaves_the_rest_of_the_table_alone(any_service: Any) -> None:
+    any_service.create(DeletionProtectionEnabled=True)
+    described = any_service.describe()
+    any_service("TagResource", ResourceArn=ARN, Tags=[tag("team", "jazz")])
+    assert any_service.describe() == described
+    any_service.update(DeletionProtectionEnabled=False)
+    assert listed(any_service) == {"team": "jazz"}
 
 
 def test_pages(service: Any, monkeypatch: pytest.MonkeyPatch) -> None:

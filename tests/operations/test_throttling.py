@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from alt.errors import ApiError
-from alt.storage.sqlite.usage import KeyLimit
+from alt.storage.model.usage import KeyLimit
 
 PROVISIONED = "ProvisionedThroughputExceededException"
 TABLE_MESSAGE = (
@@ -33,48 +33,48 @@ def reasons(service: Any, operation: str, **request: Any) -> tuple[str, list[dic
     return error.type, json.loads(text)
 
 
-def test_unused_capacity_of_300_seconds_can_be_used_at_once(enforcing: Any) -> None:
-    enforcing.create(**provisioned(1, 1))
+def test_unused_capacity_of_300_seconds_can_be_used_at_once(any_enforcing: Any) -> None:
+    any_enforcing.create(**provisioned(1, 1))
     for _ in range(300):
-        enforcing("GetItem", **GET)
-    assert enforcing.refusal("GetItem", **GET) == (PROVISIONED, TABLE_MESSAGE)
-    enforcing("PutItem", **PUT)  # of the other kind
-    enforcing.now += 2
-    enforcing("GetItem", **GET)
-    enforcing("GetItem", **GET)
-    assert enforcing.refusal("GetItem", **GET)[0] == PROVISIONED
-    enforcing.now += 1_000_000
+        any_enforcing("GetItem", **GET)
+    assert any_enforcing.refusal("GetItem", **GET) == (PROVISIONED, TABLE_MESSAGE)
+    any_enforcing("PutItem", **PUT)  # of the other kind
+    any_enforcing.now += 2
+    any_enforcing("GetItem", **GET)
+    any_enforcing("GetItem", **GET)
+    assert any_enforcing.refusal("GetItem", **GET)[0] == PROVISIONED
+    any_enforcing.now += 1_000_000
     for _ in range(300):
-        enforcing("GetItem", **GET)
-    assert enforcing.refusal("GetItem", **GET)[0] == PROVISIONED
+        any_enforcing("GetItem", **GET)
+    assert any_enforcing.refusal("GetItem", **GET)[0] == PROVISIONED
 
 
-def test_what_was_found_to_cost_more_is_paid_later(enforcing: Any) -> None:
-    enforcing.create(**provisioned(1, 1))
+def test_what_was_found_to_cost_more_is_paid_later(any_enforcing: Any) -> None:
+    any_enforcing.create(**provisioned(1, 1))
     large = {"pk": {"S": "y"}, "a": {"S": "x" * 350 * 1024}}
-    enforcing("PutItem", TableName="Music", Item=large)  # 351 of 300 units
-    assert reasons(enforcing, "PutItem", **PUT) == (
+    any_enforcing("PutItem", TableName="Music", Item=large)  # 351 of 300 units
+    assert reasons(any_enforcing, "PutItem", **PUT) == (
         PROVISIONED,
         [{"reason": "TableWriteProvisionedThroughputExceeded", "resource": ARN}],
     )
-    enforcing.now += 51
-    assert enforcing.refusal("PutItem", **PUT)[0] == PROVISIONED
-    enforcing.now += 1
-    enforcing("PutItem", **PUT)
+    any_enforcing.now += 51
+    assert any_enforcing.refusal("PutItem", **PUT)[0] == PROVISIONED
+    any_enforcing.now += 1
+    any_enforcing("PutItem", **PUT)
 
 
-def test_raised_throughput_counts_at_once(enforcing: Any) -> None:
-    enforcing.create(**provisioned(1, 1))
+def test_raised_throughput_counts_at_once(any_enforcing: Any) -> None:
+    any_enforcing.create(**provisioned(1, 1))
     for _ in range(300):
-        enforcing("PutItem", **PUT)
-    enforcing.update(**provisioned(1, 10))
-    enforcing.now += 1
+        any_enforcing("PutItem", **PUT)
+    any_enforcing.update(**provisioned(1, 10))
+    any_enforcing.now += 1
     for _ in range(1):
-        enforcing("PutItem", **PUT)
-    enforcing.now += 1
+        any_enforcing("PutItem", **PUT)
+    any_enforcing.now += 1
     for _ in range(10):
-        enforcing("PutItem", **PUT)
-    assert enforcing.refusal("PutItem", **PUT)[0] == PROVISIONED
+        any_enforcing("PutItem", **PUT)
+    assert any_enforcing.refusal("PutItem", **PUT)[0] == PROVISIONED
 
 
 INDEX = {
@@ -88,15 +88,15 @@ INDEXED = {
 }
 
 
-def test_an_index_without_capacity_holds_up_its_table(enforcing: Any) -> None:
+def test_an_index_without_capacity_holds_up_its_table(any_enforcing: Any) -> None:
     indexes = [{**INDEX, **provisioned(1, 1)}]
-    enforcing(
+    any_enforcing(
         "CreateTable", TableName="Music", GlobalSecondaryIndexes=indexes, **INDEXED, **provisioned(100, 100)
     )
     for number in range(300):
-        enforcing("PutItem", TableName="Music", Item={"pk": {"S": str(number)}, "a": {"S": "x"}})
+        any_enforcing("PutItem", TableName="Music", Item={"pk": {"S": str(number)}, "a": {"S": "x"}})
     resource = f"{ARN}/index/by-a"
-    assert reasons(enforcing, "PutItem", **PUT) == (
+    assert reasons(any_enforcing, "PutItem", **PUT) == (
         PROVISIONED,
         [{"reason": "IndexWriteProvisionedThroughputExceeded", "resource": resource}],
     )
@@ -107,36 +107,36 @@ def test_an_index_without_capacity_holds_up_its_table(enforcing: Any) -> None:
         "ExpressionAttributeValues": {":a": {"S": "none"}},
     }
     for _ in range(600):
-        enforcing("Query", **query)
-    assert reasons(enforcing, "Query", **query) == (
+        any_enforcing("Query", **query)
+    assert reasons(any_enforcing, "Query", **query) == (
         PROVISIONED,
         [{"reason": "IndexReadProvisionedThroughputExceeded", "resource": resource}],
     )
-    enforcing("GetItem", **GET)
+    any_enforcing("GetItem", **GET)
 
 
-def test_an_on_demand_table_is_held_to_its_maximum(enforcing: Any) -> None:
-    enforcing.create(OnDemandThroughput={"MaxReadRequestUnits": 2, "MaxWriteRequestUnits": 3})
+def test_an_on_demand_table_is_held_to_its_maximum(any_enforcing: Any) -> None:
+    any_enforcing.create(OnDemandThroughput={"MaxReadRequestUnits": 2, "MaxWriteRequestUnits": 3})
     for _ in range(3):
-        enforcing("PutItem", **PUT)
-    assert reasons(enforcing, "PutItem", **PUT) == (
+        any_enforcing("PutItem", **PUT)
+    assert reasons(any_enforcing, "PutItem", **PUT) == (
         "ThrottlingException",
         [{"reason": "TableWriteMaxOnDemandThroughputExceeded", "resource": ARN}],
     )
-    enforcing.now += 1
-    enforcing("PutItem", **PUT)
+    any_enforcing.now += 1
+    any_enforcing("PutItem", **PUT)
 
 
-def test_an_on_demand_table_without_a_maximum_is_free(enforcing: Any) -> None:
-    enforcing.create()
+def test_an_on_demand_table_without_a_maximum_is_free(any_enforcing: Any) -> None:
+    any_enforcing.create()
     for _ in range(1_000):
-        enforcing("GetItem", **GET)
+        any_enforcing("GetItem", **GET)
 
 
-def test_nothing_is_enforced_unless_asked_for(service: Any) -> None:
-    service.create(**provisioned(1, 1))
+def test_nothing_is_enforced_unless_asked_for(any_service: Any) -> None:
+    any_service.create(**provisioned(1, 1))
     for _ in range(400):
-        service("GetItem", **GET)
+        any_service("GetItem", **GET)
 
 
 # Batches and transactions
@@ -147,27 +147,30 @@ def exhaust(service: Any) -> None:
         service("PutItem", **PUT)
 
 
-def test_a_batch_write_answers_what_there_was_no_capacity_for(enforcing: Any) -> None:
-    enforcing.create(**provisioned(1, 1))
-    exhaust(enforcing)
+def test_a_batch_write_answers_what_there_was_no_capacity_for(any_enforcing: Any) -> None:
+    any_enforcing.create(**provisioned(1, 1))
+    exhaust(any_enforcing)
     writes = [{"PutRequest": {"Item": {"pk": {"S": str(number)}}}} for number in range(4)]
-    answer = enforcing("BatchWriteItem", RequestItems={"Music": writes}, ReturnConsumedCapacity="TOTAL")
+    answer = any_enforcing("BatchWriteItem", RequestItems={"Music": writes}, ReturnConsumedCapacity="TOTAL")
     assert answer["UnprocessedItems"] == {"Music": writes[2:]}
     assert answer["ConsumedCapacity"][0]["CapacityUnits"] == 2
-    assert enforcing.refusal("BatchWriteItem", RequestItems={"Music": writes}) == (PROVISIONED, TABLE_MESSAGE)
-    enforcing.now += 2
-    assert enforcing("BatchWriteItem", RequestItems={"Music": writes[2:]}) == {"UnprocessedItems": {}}
+    assert any_enforcing.refusal("BatchWriteItem", RequestItems={"Music": writes}) == (
+        PROVISIONED,
+        TABLE_MESSAGE,
+    )
+    any_enforcing.now += 2
+    assert any_enforcing("BatchWriteItem", RequestItems={"Music": writes[2:]}) == {"UnprocessedItems": {}}
 
 
-def test_a_batch_get_answers_the_tables_there_was_no_capacity_for(enforcing: Any) -> None:
-    enforcing.create(**provisioned(1, 1))
-    enforcing.create("Other")
+def test_a_batch_get_answers_the_tables_there_was_no_capacity_for(any_enforcing: Any) -> None:
+    any_enforcing.create(**provisioned(1, 1))
+    any_enforcing.create("Other")
     for _ in range(300):
-        enforcing("GetItem", **GET)
+        any_enforcing("GetItem", **GET)
     keys = {"Keys": [ITEM]}
-    answer = enforcing("BatchGetItem", RequestItems={"Music": keys, "Other": keys})
+    answer = any_enforcing("BatchGetItem", RequestItems={"Music": keys, "Other": keys})
     assert answer == {"Responses": {"Music": [], "Other": []}, "UnprocessedKeys": {"Music": keys}}
-    assert enforcing.refusal("BatchGetItem", RequestItems={"Music": keys}) == (PROVISIONED, TABLE_MESSAGE)
+    assert any_enforcing.refusal("BatchGetItem", RequestItems={"Music": keys}) == (PROVISIONED, TABLE_MESSAGE)
 
 
 def until_refused(service: Any, operation: str, **request: Any) -> None:
@@ -194,22 +197,22 @@ def until_refused(service: Any, operation: str, **request: Any) -> None:
     ],
 )
 def test_a_transaction_is_cancelled(
-    enforcing: Any,
+    any_enforcing: Any,
     settings: dict[str, Any],
     code: str,
     operation: str,
     action: str,
     exhausting: tuple[str, dict[str, Any]],
 ) -> None:
-    enforcing.create("Full", **settings)
-    enforcing.create("Free")
-    until_refused(enforcing, exhausting[0], TableName="Full", **exhausting[1])
+    any_enforcing.create("Full", **settings)
+    any_enforcing.create("Free")
+    until_refused(any_enforcing, exhausting[0], TableName="Full", **exhausting[1])
     actions = [{action: {"TableName": name, **exhausting[1]}} for name in ("Free", "Full")]
-    error = enforcing.refused(operation, TransactItems=actions)
+    error = any_enforcing.refused(operation, TransactItems=actions)
     assert error.type == "TransactionCanceledException"
     reasons = json.loads((error.members or {})["CancellationReasons"])
     assert [reason["Code"] for reason in reasons] == ["None", code]
-    assert enforcing("Scan", TableName="Free")["Count"] == 0
+    assert any_enforcing("Scan", TableName="Free")["Count"] == 0
 
 
 # Access keys

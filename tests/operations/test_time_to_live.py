@@ -58,35 +58,35 @@ def left(service: Any, **request: Any) -> set[str]:
     return {item["pk"]["S"] for item in service("Scan", TableName="Music", **request)["Items"]}
 
 
-def test_it_is_turned_on_and_off(service: Any) -> None:
-    service.create()
-    assert described(service) == {"TimeToLiveStatus": "DISABLED"}
-    assert change(service) == {"TimeToLiveSpecification": {"AttributeName": "expires", "Enabled": True}}
-    assert described(service) == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires"}
-    assert change(service, enabled=False) == {
+def test_it_is_turned_on_and_off(any_service: Any) -> None:
+    any_service.create()
+    assert described(any_service) == {"TimeToLiveStatus": "DISABLED"}
+    assert change(any_service) == {"TimeToLiveSpecification": {"AttributeName": "expires", "Enabled": True}}
+    assert described(any_service) == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires"}
+    assert change(any_service, enabled=False) == {
         "TimeToLiveSpecification": {"AttributeName": "expires", "Enabled": False}
     }
-    assert described(service) == {"TimeToLiveStatus": "DISABLED"}
-    change(service, "other")
-    assert described(service) == {"TimeToLiveStatus": "ENABLED", "AttributeName": "other"}
-    assert "TimeToLiveDescription" not in service.describe()
+    assert described(any_service) == {"TimeToLiveStatus": "DISABLED"}
+    change(any_service, "other")
+    assert described(any_service) == {"TimeToLiveStatus": "ENABLED", "AttributeName": "other"}
+    assert "TimeToLiveDescription" not in any_service.describe()
 
 
-def test_what_is_refused(service: Any) -> None:
+def test_what_is_refused(any_service: Any) -> None:
     for operation, request in (
         ("UpdateTimeToLive", specification()),
         ("DescribeTimeToLive", {"TableName": "Music"}),
     ):
-        assert service.refusal(operation, **request) == ("ResourceNotFoundException", ABSENT)
-    service.create()
-    assert refusal(service, enabled=False) == "TimeToLive is already disabled"
-    change(service)
-    assert refusal(service) == "TimeToLive is already enabled"
-    assert refusal(service, "other") == OTHER
-    assert refusal(service, "other", enabled=False) == OTHER
-    change(service, enabled=False)
-    assert refusal(service, enabled=False) == "TimeToLive is already disabled"
-    assert refusal(service, "other", enabled=False) == "TimeToLive is already disabled"
+        assert any_service.refusal(operation, **request) == ("ResourceNotFoundException", ABSENT)
+    any_service.create()
+    assert refusal(any_service, enabled=False) == "TimeToLive is already disabled"
+    change(any_service)
+    assert refusal(any_service) == "TimeToLive is already enabled"
+    assert refusal(any_service, "other") == OTHER
+    assert refusal(any_service, "other", enabled=False) == OTHER
+    change(any_service, enabled=False)
+    assert refusal(any_service, enabled=False) == "TimeToLive is already disabled"
+    assert refusal(any_service, "other", enabled=False) == "TimeToLive is already disabled"
 
 
 def test_one_change_in_an_interval(service: Any) -> None:

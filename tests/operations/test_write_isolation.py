@@ -114,50 +114,52 @@ def in_transaction(kind: str, request: dict[str, Any]) -> dict[str, Any] | None:
 
 
 @pytest.mark.parametrize(("kind", "request_"), BLIND)
-def test_blind_writes_are_allowed(service: Any, kind: str, request_: dict[str, Any]) -> None:
-    service.create(Tags=[tag("f")])
-    service(kind, TableName="Music", **request_)
+def test_blind_writes_are_allowed(any_service: Any, kind: str, request_: dict[str, Any]) -> None:
+    any_service.create(Tags=[tag("f")])
+    any_service(kind, TableName="Music", **request_)
     transaction = in_transaction(kind, request_)
     if transaction is not None:
-        service("TransactWriteItems", **transaction)
+        any_service("TransactWriteItems", **transaction)
 
 
 @pytest.mark.parametrize(("kind", "request_", "reader"), READING)
-def test_writes_that_read_are_refused(service: Any, kind: str, request_: dict[str, Any], reader: str) -> None:
-    service.create(Tags=[tag("forbid_rmw")])
+def test_writes_that_read_are_refused(
+    any_service: Any, kind: str, request_: dict[str, Any], reader: str
+) -> None:
+    any_service.create(Tags=[tag("forbid_rmw")])
     refused = ("ValidationException", sentence(reader))
-    assert service.refusal(kind, TableName="Music", **request_) == refused
+    assert any_service.refusal(kind, TableName="Music", **request_) == refused
     transaction = in_transaction(kind, request_)
     if transaction is not None:
         # Not cancelled: it could never be done.
-        assert service.refusal("TransactWriteItems", **transaction) == refused
-    assert service("Scan", TableName="Music", Select="COUNT")["Count"] == 0
+        assert any_service.refusal("TransactWriteItems", **transaction) == refused
+    assert any_service("Scan", TableName="Music", Select="COUNT")["Count"] == 0
 
 
 @pytest.mark.parametrize("value", ["a", "always_use_lwt", "o", "only_rmw_uses_lwt", "u", "unsafe_rmw"])
 @pytest.mark.parametrize(
     ("kind", "request_"), [*BLIND, *[(kind, request) for kind, request, _ in READING[:3]]]
 )
-def test_other_policies_allow_all(service: Any, value: str, kind: str, request_: dict[str, Any]) -> None:
-    service.create(Tags=[tag(value)])
-    service(kind, TableName="Music", **request_)
+def test_other_policies_allow_all(any_service: Any, value: str, kind: str, request_: dict[str, Any]) -> None:
+    any_service.create(Tags=[tag(value)])
+    any_service(kind, TableName="Music", **request_)
 
 
-def test_what_writes_without_reading_goes_on(service: Any) -> None:
-    service.create(Tags=[tag("f")])
-    service("BatchWriteItem", RequestItems={"Music": [{"PutRequest": {"Item": KEY}}]})
-    assert service("GetItem", TableName="Music", Key=KEY)["Item"] == KEY
+def test_what_writes_without_reading_goes_on(any_service: Any) -> None:
+    any_service.create(Tags=[tag("f")])
+    any_service("BatchWriteItem", RequestItems={"Music": [{"PutRequest": {"Item": KEY}}]})
+    assert any_service("GetItem", TableName="Music", Key=KEY)["Item"] == KEY
     check = {"TableName": "Music", "Key": KEY, "ConditionExpression": "attribute_exists(pk)"}
-    assert service.refusal("TransactWriteItems", TransactItems=[{"ConditionCheck": check}]) == (
+    assert any_service.refusal("TransactWriteItems", TransactItems=[{"ConditionCheck": check}]) == (
         "ValidationException",
         sentence(A_CONDITION),
     )
-    service.create("Films")
+    any_service.create("Films")
     both = [
         {"Put": {"TableName": "Films", "Item": KEY, **CONDITION}},
         {"Put": {"TableName": "Music", "Item": KEY}},
     ]
-    service("TransactWriteItems", TransactItems=both)
+    any_service("TransactWriteItems", TransactItems=both)
 
 
 def test_the_tag_goes_before_the_setting(service: Any) -> None:
@@ -180,15 +182,15 @@ def test_the_tag_goes_before_the_setting(service: Any) -> None:
 
 
 @pytest.mark.parametrize("value", ["", "dog", "Always", "forbid "])
-def test_other_values_are_refused(service: Any, value: str) -> None:
+def test_other_values_are_refused(any_service: Any, value: str) -> None:
     refused = ("ValidationException", f"Incorrect write isolation tag {value}. Allowed values: {ALLOWED}")
-    service.create(Tags=[tag("f")])
+    any_service.create(Tags=[tag("f")])
     assert (
-        service.refusal("TagResource", ResourceArn=ARN, Tags=[{"Key": "a", "Value": ""}, tag(value)])
+        any_service.refusal("TagResource", ResourceArn=ARN, Tags=[{"Key": "a", "Value": ""}, tag(value)])
         == refused
     )
-    assert service("ListTagsOfResource", ResourceArn=ARN)["Tags"] == [tag("f")]
-    service("DeleteTable", TableName="Music")
+    assert any_service("ListTagsOfResource", ResourceArn=ARN)["Tags"] == [tag("f")]
+    any_service("DeleteTable", TableName="Music")
     request = {
         "TableName": "Music",
         "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
@@ -196,15 +198,15 @@ def test_other_values_are_refused(service: Any, value: str) -> None:
         "BillingMode": "PAY_PER_REQUEST",
         "Tags": [tag(value)],
     }
-    assert service.refusal("CreateTable", **request) == refused
-    assert service("ListTables")["TableNames"] == []
+    assert any_service.refusal("CreateTable", **request) == refused
+    assert any_service("ListTables")["TableNames"] == []
 
 
-def test_it_is_said_after_what_else_is_wrong(service: Any) -> None:
-    service.create(Tags=[tag("f")])
+def test_it_is_said_after_what_else_is_wrong(any_service: Any) -> None:
+    any_service.create(Tags=[tag("f")])
     kind, request = update("SET a = b", ReturnValues="ALL_OLD")
-    assert service.refusal(kind, TableName="Absent", **request)[0] == "ResourceNotFoundException"
+    assert any_service.refusal(kind, TableName="Absent", **request)[0] == "ResourceNotFoundException"
     assert (
         "part of the key"
-        in service.refusal(kind, TableName="Music", **(request | {"UpdateExpression": "SET pk = b"}))[1]
+        in any_service.refusal(kind, TableName="Music", **(request | {"UpdateExpression": "SET pk = b"}))[1]
     )

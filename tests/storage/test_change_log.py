@@ -17,15 +17,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alt.errors import ApiError
+from alt.storage.model.changes import DAY_SECONDS, Change
 from alt.storage.model.definition import KeyAttribute, RecoveryDefinition, StreamDefinition, TableDefinition
-from alt.storage.model.rows import RowKey, SlotRange, row_key
-from alt.storage.sqlite.change_log import Change
-from alt.storage.sqlite.indexes import Stored
-from alt.storage.sqlite.maintenance.log_trimming import DAY_SECONDS, LogTrim
+from alt.storage.model.items import Stored
+from alt.storage.model.keys import RowKey, row_key
+from alt.storage.model.ranges import SlotRange
+from alt.storage.sqlite.maintenance.log_trimming import LogTrim
 from alt.storage.sqlite.store import Store
 from alt.storage.sqlite.table import Table
 from alt.values.sizes import item_size
 from alt.values.types import Item
+from tests.storage.conftest import write_together
 
 STREAM = StreamDefinition("label", "NEW_IMAGE", 1, 0.0, 0)
 KEPT = RecoveryDefinition(0.0, 35)
@@ -110,7 +112,7 @@ class Harness:
 
 def put(table: Table, key: str, value: Item) -> None:
     item = {"pk": {"S": key}, **value}
-    table.overwrite(row_key(key), item, Stored(item_size(item), ujson.dumps(item)))
+    table.put(row_key(key), item, Stored(item_size(item), ujson.dumps(item)), table.stored(row_key(key)))
 
 
 def delete(table: Table, key: str) -> None:
@@ -338,9 +340,7 @@ def test_a_transaction_over_tables_is_logged_in_each_once(tmp_path: Path, last_s
             assert store.create(definition)
         both = tables(store)
         with pytest.raises(ApiError) if last_step == "prepared" else nullcontext():
-            await store.transactions.write(
-                dict.fromkeys(both, ()), lambda: [put(table, "a", {}) for table in both], None
-            )
+            await write_together(store, both)
         await store.close()
         store = Store(tmp_path, "off")
         store.recover()

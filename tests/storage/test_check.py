@@ -14,13 +14,14 @@ import pytest
 import ujson
 
 from alt.storage.model.definition import IndexDefinition, KeyAttribute, TableDefinition
-from alt.storage.model.rows import row_key
+from alt.storage.model.items import Stored
+from alt.storage.model.keys import layout_of, row_key
 from alt.storage.sqlite.connections import PAGE_BYTES
 from alt.storage.sqlite.data_directory import UnusableDataError
-from alt.storage.sqlite.indexes import Stored, index_columns
 from alt.storage.sqlite.maintenance import repair as repairing
 from alt.storage.sqlite.maintenance.check import Entries, Found, check
 from alt.storage.sqlite.maintenance.repair import repair, rewrite
+from alt.storage.sqlite.ranges import columns_of
 from alt.storage.sqlite.store import Store
 from alt.storage.sqlite.table import Table
 from alt.values.keys import encode
@@ -36,7 +37,7 @@ PARTITIONS, ITEMS_EACH = 20, 15
 ITEMS = PARTITIONS * ITEMS_EACH
 SPARSE_ITEMS = ITEMS // 3
 
-local, whole, sparse = (index_columns(index).table for index in TABLE.indexes)
+local, whole, sparse = (columns_of(layout_of(index)).table for index in TABLE.indexes)
 
 
 def item(partition: int, number: int) -> dict[str, Any]:

@@ -15,9 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alt.storage.model.definition import KeyAttribute, StreamDefinition, TableDefinition, TimeToLive
-from alt.storage.model.rows import SlotRange, row_key
+from alt.storage.model.items import Stored
+from alt.storage.model.keys import row_key
+from alt.storage.model.ranges import SlotRange
 from alt.storage.sqlite import expiry
-from alt.storage.sqlite.indexes import Stored
 from alt.storage.sqlite.store import Store
 from alt.storage.sqlite.table import Table
 from alt.values.sizes import item_size
@@ -122,7 +123,7 @@ async def fill(store: Store, names: list[str], **attributes: Any) -> None:
     def write() -> None:
         for name in names:
             item = {"pk": {"S": name}, **attributes}
-            table.overwrite(row_key(name), item, Stored(item_size(item), stored(item)))
+            table.put(row_key(name), item, Stored(item_size(item), stored(item)), table.stored(row_key(name)))
 
     await table.submit(write)
 
@@ -155,10 +156,10 @@ def test_the_index_is_made_once_whatever_the_name(tmp_path: Path, name: str) -> 
         assert time_to_live(store) == replace(asked, status="ENABLED")
         # SQLite keeps the statement as it was given: otherwise the index would be made again and again.
         assert table.expiry.is_built()
-        assert table.statistics()[0] == 2
+        assert table.counts().items == 2
         await asyncio.gather(*store.expiry_work.start_all())
-        assert table.get_sized(row_key("gone")) is None
-        assert table.get_sized(row_key("stays")) is not None
+        assert table.get(row_key("gone")) is None
+        assert table.get(row_key("stays")) is not None
 
     in_store(tmp_path, work)
 
@@ -177,7 +178,7 @@ def test_turning_it_off_drops_the_index(tmp_path: Path, in_memory: bool) -> None
         assert time_to_live(store) == replace(asked, status="DISABLED")
         assert not has_index(table)
         assert not store.expiry_work.start_all()
-        assert table.get_sized(row_key("stays")) is not None
+        assert table.get(row_key("stays")) is not None
 
     in_store(None if in_memory else tmp_path, work)
 
@@ -213,7 +214,7 @@ def test_a_file_that_was_put_back_without_its_index_gets_it_again(tmp_path: Path
         table = open_table(store)
         assert not has_index(table)
         await asyncio.gather(*store.expiry_work.start_all())
-        assert table.statistics() == (0, 0)
+        assert table.counts()[:2] == (0, 0)
 
     in_store(tmp_path, work)
 
@@ -249,9 +250,9 @@ def test_shutdown_in_the_middle_of_making_the_index_undoes_it(tmp_path: Path) ->
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
-        assert table.get_sized(row_key("stays")) is not None
+        assert table.get(row_key("stays")) is not None
         await fill(store, ["after"])
-        assert table.statistics()[0] == 2
+        assert table.counts().items == 2
 
     in_store(tmp_path, work)
 

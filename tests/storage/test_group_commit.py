@@ -12,10 +12,10 @@ import apsw
 import pytest
 
 from alt.errors import ApiError
-from alt.storage.model.rows import row_key
+from alt.storage.model.items import Stored
+from alt.storage.model.keys import row_key
 from alt.storage.sqlite import group_commit
 from alt.storage.sqlite.group_commit import MAX_GROUP_WRITES
-from alt.storage.sqlite.indexes import Stored
 from alt.storage.sqlite.statistics import Statistics
 from alt.storage.sqlite.table import Table
 from tests.storage.conftest import two_tables
@@ -32,7 +32,7 @@ def sizes_of_groups(path: Path | None, bursts: Callable[[Callable[[int], None]],
         def write(number: int) -> None:
             put(table, number)
             # The counts are stored once a group, so all writes of a group see the same.
-            seen = table.statistics()[0]
+            seen = table.counts().items
             if not groups or groups[-1][0] != seen:
                 groups.append([seen])
             groups[-1].append(number)
@@ -44,7 +44,7 @@ def sizes_of_groups(path: Path | None, bursts: Callable[[Callable[[int], None]],
         bursts(submit)
         for future in submitted:
             await future
-        assert table.statistics()[0] == len(submitted)
+        assert table.counts().items == len(submitted)
         await store.close()
         assert [number for _, *group in groups for number in group] == list(range(len(submitted)))
         return [len(group) - 1 for group in groups]
@@ -56,7 +56,9 @@ def sizes_of_groups(path: Path | None, bursts: Callable[[Callable[[int], None]],
 
 def put(table: Table, number: int) -> None:
     text = f'{{"pk":{{"S":"{number}"}}}}'
-    table.overwrite(row_key(str(number)), {"pk": {"S": str(number)}}, Stored(3, text))
+    table.put(
+        row_key(str(number)), {"pk": {"S": str(number)}}, Stored(3, text), table.stored(row_key(str(number)))
+    )
 
 
 @pytest.mark.parametrize("in_memory", [False, True])
@@ -85,7 +87,7 @@ def test_slow_writes_let_others_in_between(tmp_path: Path, in_memory: bool) -> N
             order.append("other")
             await asyncio.sleep(0)
         assert "write write" not in " ".join(order)
-        assert table.statistics()[0] == len(writes)
+        assert table.counts().items == len(writes)
         await store.close()
 
     asyncio.run(asyncio.wait_for(run(), 60))
@@ -133,7 +135,7 @@ def test_whatever_is_raised_at_a_groups_end_the_next_begins(
         with pytest.raises(ApiError, match="unknown error"):
             await table.submit(partial(put, table, 1))
         await table.submit(partial(put, table, 2))
-        assert table.statistics()[0] == 1
+        assert table.counts().items == 1
         await store.close()
 
     asyncio.run(asyncio.wait_for(run(), 10))

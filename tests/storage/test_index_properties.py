@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 
 from alt.errors import ApiError
 from alt.storage.model.definition import IndexDefinition, KeyAttribute, TableDefinition
-from alt.storage.model.rows import RowKey, row_key, slot_of
-from alt.storage.sqlite.indexes import Stored
+from alt.storage.model.items import Stored
+from alt.storage.model.keys import RowKey, row_key, slot_of
 from alt.storage.sqlite.maintenance import index_building
 from alt.storage.sqlite.store import Store
 from alt.storage.sqlite.table import Table
@@ -187,12 +187,11 @@ class Harness:
                 await asyncio.sleep(0.001)
 
     def _put(self, row: RowKey, item: Item) -> None:
-        self.table.overwrite(row, item, Stored(item_size(item), ujson.dumps(item)))
+        self.table.put(row, item, Stored(item_size(item), ujson.dumps(item)), self.table.stored(row))
 
     def _redefine(self, indexes: tuple[IndexDefinition, ...]) -> None:
         definition = replace(self.definition, indexes=indexes)
         self.store.redefine(definition)
-        self.store.start_index_work(definition)
 
     # What must hold at any time
 

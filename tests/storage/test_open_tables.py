@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from alt.errors import ApiError
-from alt.storage.model.rows import row_key
+from alt.storage.model.keys import row_key
 from alt.storage.sqlite.open_tables import NoRoomError
 from alt.storage.sqlite.store import Store
 from alt.storage.sqlite.table import Table
-from tests.storage.conftest import FIRST
+from tests.storage.conftest import FIRST, write_together
 
 NAMES = "abcdefgh"
 LIMIT = 4
@@ -36,7 +36,7 @@ def on_store(directory: Path, test: Callable[[Store], Awaitable[None]]) -> None:
 def is_open(table: Table | None) -> bool:
     assert table is not None
     try:
-        table.statistics()
+        table.counts()
     except Exception:
         return False
     return True
@@ -101,16 +101,17 @@ def test_transactions_keep_their_tables_open_while_they_wait(tmp_path: Path) -> 
         assert a is not None
         assert b is not None
         await a.hold()  # the transactions wait for it, and have not come to b
-        rows = [row_key("x")]
-        written = store.transactions.write({a: rows, b: rows}, lambda: "written", None)
-        b.contended.update(rows)  # as by a transaction that is being committed, for which a read waits
-        read = store.transactions.read([a, b], lambda: is_open(b))
+        written = write_together(store, [a, b], "x")
+        b.contended.add(row_key("y"))  # as by a transaction that is being committed, for which a read waits
+        read = store.get_together([(a, row_key("x")), (b, row_key("x"))])
         assert isinstance(read, asyncio.Future)
         await asyncio.sleep(0)
         await open_in_turns(store, "efgh")
         assert is_open(b)
         a.release()
-        assert await asyncio.gather(written, read) == ["written", True]
+        done, found = await asyncio.gather(written, read)
+        assert done
+        assert None not in found
 
     on_store(tmp_path, test)
 

@@ -13,10 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alt.storage.model.definition import IndexDefinition, KeyAttribute, TableDefinition, TimeToLive
-from alt.storage.model.rows import ITEMS, Bound, Columns, PartitionRange, SlotRange
+from alt.storage.model.keys import ITEMS, Layout, layout_of
+from alt.storage.model.ranges import Bound, PartitionRange, SlotRange
 from alt.storage.sqlite import connections
 from alt.storage.sqlite.expiry import Expiry
 from alt.storage.sqlite.indexes import Index
+from alt.storage.sqlite.ranges import columns_of, rows_of
 
 TABLE = TableDefinition("Music", "id", 0.0, KeyAttribute("pk", "S"), KeyAttribute("sk", "S"))
 
@@ -34,7 +36,7 @@ INDEXES = [
     index("local", 1, 1, is_global=False),
     *[index(f"global-{hashes}-{ranges}", hashes, ranges) for hashes in (1, 4) for ranges in (0, 1, 4)],
 ]
-COLUMNS = [ITEMS, *(each.columns for each in INDEXES)]
+LAYOUTS = [ITEMS, *(layout_of(each.definition) for each in INDEXES)]
 
 BOUNDS: list[tuple[Bound | None, Bound | None]] = [
     (None, None),
@@ -56,28 +58,31 @@ def connection() -> apsw.Connection:
     return opened
 
 
-def partition_ranges(columns: Columns) -> Iterator[PartitionRange]:
+def partition_ranges(layout: Layout) -> Iterator[PartitionRange]:
     """Every form of key condition, from the beginning and after a row, forward and backward."""
+    columns = columns_of(layout)
     for equal, (low, high), descending in itertools.product(
         range(len(columns.range) + 1), BOUNDS, (False, True)
     ):
         if (low or high) and equal == len(columns.range):
             continue
         prefix = (7, *["h"] * len(columns.hash), *["e"] * equal)
-        rows = PartitionRange(columns, prefix, low, high, descending)
+        rows = PartitionRange(layout, prefix, low, high, descending)
         yield rows
         yield rows.after((*prefix, *["m"] * (len(columns.key) - len(prefix))))
 
 
 def plan(connection: apsw.Connection, rows: PartitionRange | SlotRange) -> list[str]:
-    sql = f"SELECT size FROM {rows.clause} LIMIT ?"
-    steps = connection.execute(f"EXPLAIN QUERY PLAN {sql}", (*rows.values, 10))
+    clause, values = rows_of(rows)
+    sql = f"SELECT size FROM {clause} LIMIT ?"
+    steps = connection.execute(f"EXPLAIN QUERY PLAN {sql}", (*values, 10))
     return [detail for _, _, _, detail in steps]
 
 
-@pytest.mark.parametrize("columns", COLUMNS, ids=lambda columns: columns.table)
-def test_a_query_seeks(connection: apsw.Connection, columns: Columns) -> None:
-    for rows in partition_ranges(columns):
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: str(layout.source))
+def test_a_query_seeks(connection: apsw.Connection, layout: Layout) -> None:
+    columns = columns_of(layout)
+    for rows in partition_ranges(layout):
         (step,) = plan(connection, rows)  # a second one would be a sort
         assert step.startswith(f"SEARCH {columns.table.strip(chr(34))} USING PRIMARY KEY ("), rows
         for column in columns.key[: len(rows.prefix)]:
@@ -91,9 +96,10 @@ def test_a_query_seeks(connection: apsw.Connection, columns: Columns) -> None:
             assert f"({','.join(free)}){'<' if rows.descending else '>'}({holes})" in step, (rows, step)
 
 
-@pytest.mark.parametrize("columns", COLUMNS, ids=lambda columns: columns.table)
-def test_a_scan_and_its_segments_seek(connection: apsw.Connection, columns: Columns) -> None:
-    for rows in (SlotRange(columns), SlotRange.segment(columns, 3, 7)):
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: str(layout.source))
+def test_a_scan_and_its_segments_seek(connection: apsw.Connection, layout: Layout) -> None:
+    columns = columns_of(layout)
+    for rows in (SlotRange(layout), SlotRange.segment(layout, 3, 7)):
         (step,) = plan(connection, rows)
         assert "USING PRIMARY KEY (slot>? AND slot<?)" in step
         (step,) = plan(connection, rows.after((9, *["m"] * (len(columns.key) - 1))))
@@ -133,14 +139,15 @@ DATA = st.sets(st.tuples(VALUES, VALUES, VALUES, VALUES), max_size=40)  # r0, r1
 
 
 @st.composite
-def ranges(draw: st.DrawFn, columns: Columns) -> PartitionRange:
+def ranges(draw: st.DrawFn, layout: Layout) -> PartitionRange:
+    columns = columns_of(layout)
     equal = draw(st.integers(0, len(columns.range)))
     prefix = (7, *["h"] * len(columns.hash), *draw(st.tuples(*[VALUES] * equal)))
     low = high = None
     if equal < len(columns.range):
         low = draw(st.none() | st.tuples(st.sampled_from((">", ">=")), VALUES))
         high = draw(st.none() | st.tuples(st.sampled_from(("<", "<=")), VALUES))
-    return PartitionRange(columns, prefix, low, high, draw(st.booleans()))
+    return PartitionRange(layout, prefix, low, high, draw(st.booleans()))
 
 
 @settings(max_examples=150, deadline=None)
@@ -156,15 +163,15 @@ def test_pages_of_any_range_are_its_rows_in_order(data: st.DataObject, keys: set
             opened.execute(
                 f"INSERT INTO {columns.table} VALUES (?, 'h', ?, ?, ?, ?, 1, '{{}}')", (other, *key)
             )
-    rows = data.draw(ranges(columns))
+    rows = data.draw(ranges(layout_of(two_ranges.definition)))
     expected = [key for key in sorted((7, "h", *key) for key in keys) if rows.contains(key)]
     if rows.descending:
         expected.reverse()
     length = data.draw(st.integers(1, 5))
     found: list[Any] = []
     while page := opened.execute(
-        f"SELECT {', '.join(columns.key)} FROM {rows.clause} LIMIT ?",
-        (*rows.values, length),
+        f"SELECT {', '.join(columns.key)} FROM {rows_of(rows).clause} LIMIT ?",
+        (*rows_of(rows).values, length),
     ).fetchall():
         found += page
         rows = rows.after(page[-1])

@@ -11,21 +11,25 @@ import apsw
 import pytest
 import ujson
 
-from alt.storage.model.rows import row_key
-from alt.storage.sqlite.indexes import Stored
+from alt.storage.model.items import Stored
+from alt.storage.model.keys import row_key
 from alt.storage.sqlite.store import Store
 from alt.storage.sqlite.table import Table
 from alt.values.sizes import item_size
-from tests.storage.conftest import FIRST, two_tables
+from tests.storage.conftest import FIRST, two_tables, write_together
+
+
+def item(value: str) -> dict[str, Any]:
+    return {"pk": {"S": "a"}, "x": {"S": value}}
 
 
 def put(table: Table, value: str) -> None:
-    item: dict[str, Any] = {"pk": {"S": "a"}, "x": {"S": value}}
-    table.overwrite(row_key("a"), item, Stored(item_size(item), ujson.dumps(item)))
+    made = item(value)
+    table.put(row_key("a"), made, Stored(item_size(made), ujson.dumps(made)), table.stored(row_key("a")))
 
 
 def value(table: Table) -> str | None:
-    _, item = table.get_sized(row_key("a")) or (0, None)
+    _, item = table.get(row_key("a")) or (0, None)
     return None if item is None else str(ujson.loads(item)["x"]["S"])
 
 
@@ -65,12 +69,8 @@ def test_a_transaction_over_tables_is_seen_in_all_once_it_is_answered(
     tmp_path: Path, in_memory: bool
 ) -> None:
     async def test(store: Store, table: Table, other: Table) -> None:
-        def work() -> None:
-            put(table, number)
-            put(other, number)
-
         for number in map(str, range(20)):
-            written = asyncio.ensure_future(store.transactions.write({table: (), other: ()}, work, None))
+            written = write_together(store, [table, other], item=item(number))
             while not written.done():
                 value(table), value(other)
                 await asyncio.sleep(0)
@@ -106,7 +106,7 @@ def test_without_an_event_loop_every_read_sees_what_is_committed(tmp_path: Path)
     elsewhere = apsw.Connection(str(tmp_path / "tables" / table.file))
     elsewhere.execute("""UPDATE item SET item = replace(item, '"1"', '"2"'), checksum = NULL""")
     assert value(table) == "2"
-    assert table.snapshot(
+    assert table.pages.snapshot(
         lambda: (value(table), elsewhere.execute("DELETE FROM item"), value(table))[::2]
     ) == (
         "2",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,12 @@ from typing import Any
 import pytest
 import ujson
 
+from alt.storage.engine import Progress, no_progress
+from alt.storage.model.changes import Past
 from alt.storage.model.definition import KeyAttribute, RecoveryDefinition, Restore, TableDefinition
-from alt.storage.model.rows import row_key
-from alt.storage.sqlite.copies import recovery
-from alt.storage.sqlite.copies.recovery import Past
-from alt.storage.sqlite.indexes import Stored
+from alt.storage.model.items import Stored
+from alt.storage.model.keys import row_key
+from alt.storage.sqlite.copies import copying, recovery
 from alt.storage.sqlite.store import Store
 from alt.storage.sqlite.table import Table
 from alt.values.sizes import item_size
@@ -27,11 +29,11 @@ CHANGES = 60
 
 def put(table: Table, key: str, value: str) -> None:
     item: dict[str, Any] = {"pk": {"S": key}, "x": {"S": value}}
-    table.overwrite(row_key(key), item, Stored(item_size(item), ujson.dumps(item)))
+    table.put(row_key(key), item, Stored(item_size(item), ujson.dumps(item)), table.stored(row_key(key)))
 
 
 def value(table: Table, key: str) -> str | None:
-    _, item = table.get_sized(row_key(key)) or (0, None)
+    _, item = table.get(row_key(key)) or (0, None)
     return None if item is None else str(ujson.loads(item)["x"]["S"])
 
 
@@ -39,7 +41,7 @@ def opened(directory: Path) -> Store:
     return Store(directory, "off", clock=lambda: 1_000_000.0)
 
 
-async def begin(store: Store) -> TableDefinition:
+async def begin(store: Store, progress: Progress = no_progress) -> TableDefinition:
     """A table with many changes, and the definition of a copy of it as it was after the first two."""
     assert store.create(SOURCE)
     table = store.table("Music")
@@ -49,7 +51,7 @@ async def begin(store: Store) -> TableDefinition:
     await table.submit(lambda: put(table, "c", "later"))
     past = Past("Music", "source", 1_000_000.0, 2)
     copy = replace(SOURCE, name="Copy", id="copy", recovery=None, restore=Restore(past.origin(), {}))
-    assert store.create(copy)
+    assert store.create(copy, progress)
     return copy
 
 
@@ -69,7 +71,6 @@ def test_cut_short_after_some_steps(
 
     async def run() -> list[str | None]:
         store = opened(tmp_path)
-        copy = await begin(store)
         reached = asyncio.Event()
         done = 0
 
@@ -80,11 +81,37 @@ def test_cut_short_after_some_steps(
                 if done > steps:
                     reached.set()
 
-        store.restores.start(copy, count)
+        copy = await begin(store, count)
         await reached.wait()
         await store.close()
         store = opened(tmp_path)
         assert store.table("Copy") is None
+        store.recover()
+        found = await finished(store, copy)
+        await store.close()
+        return found
+
+    assert asyncio.run(run()) == ["0", "1", None]
+    assert caplog.text == ""
+
+
+def test_closed_while_it_copies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(copying, "STEP_PAGES", 1)
+
+    async def run() -> list[str | None]:
+        store = opened(tmp_path)
+        loop, copies = asyncio.get_running_loop(), asyncio.Event()
+
+        def slow(_done: int, _total: int) -> None:
+            loop.call_soon_threadsafe(copies.set)
+            time.sleep(0.01)
+
+        copy = await begin(store, slow)
+        await copies.wait()
+        await store.close()
+        store = opened(tmp_path)
         store.recover()
         found = await finished(store, copy)
         await store.close()

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from alt.errors import ApiError
-from alt.storage.model.rows import row_key
-from alt.storage.sqlite.indexes import Stored
+from alt.storage.model.items import Stored
+from alt.storage.model.keys import row_key
 from alt.storage.sqlite.table import Table
-from tests.storage.conftest import SECOND, two_tables
+from tests.storage.conftest import SECOND, two_tables, write_together
 
 
 def put(table: Table) -> None:
-    table.overwrite(row_key("a"), {"pk": {"S": "a"}}, Stored(3, '{"pk":{"S":"a"}}'))
+    table.put(row_key("a"), {"pk": {"S": "a"}}, Stored(3, '{"pk":{"S":"a"}}'), table.stored(row_key("a")))
 
 
 @pytest.mark.parametrize("in_memory", [False, True])
@@ -23,14 +23,14 @@ def test_the_transaction_fails_and_the_other_table_goes_on(tmp_path: Path, in_me
     async def run() -> None:
         store, first, second = two_tables(None if in_memory else tmp_path)
         await first.hold()
-        waiting = store.transactions.write({first: (), second: ()}, lambda: [put(first), put(second)], None)
+        waiting = write_together(store, [first, second])
         await asyncio.sleep(0)
         await store.remove(SECOND)
         first.release()
         with pytest.raises(ApiError, match="Requested resource not found"):
             await waiting
         await first.submit(lambda: put(first))
-        assert first.statistics()[0] == 1
+        assert first.counts().items == 1
         await store.close()
 
     asyncio.run(asyncio.wait_for(run(), 10))
@@ -54,14 +54,14 @@ def test_a_transaction_cancelled_as_it_is_granted_a_table_does_not_keep_it(tmp_p
     async def run() -> None:
         store, first, second = two_tables(tmp_path)
         await first.hold()
-        waiting = store.transactions.write({first: (), second: ()}, lambda: [put(first), put(second)], None)
+        waiting = write_together(store, [first, second])
         await asyncio.sleep(0)
         first.release()
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
         await first.submit(lambda: put(first))
-        assert (first.statistics()[0], second.statistics()[0]) == (1, 0)
+        assert (first.counts().items, second.counts().items) == (1, 0)
         await store.close()
 
     asyncio.run(asyncio.wait_for(run(), 10))

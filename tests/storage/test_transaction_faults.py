@@ -13,25 +13,25 @@ import pytest
 import ujson
 
 from alt.errors import ApiError
-from alt.storage.model.rows import row_key
+from alt.storage.model.items import Effect, Put, Stored, Write
+from alt.storage.model.keys import row_key
 from alt.storage.sqlite.data_directory import UnusableDataError
-from alt.storage.sqlite.indexes import Stored
 from alt.storage.sqlite.journal import Journal
 from alt.storage.sqlite.store import Store
 from alt.storage.sqlite.table import Table
 from alt.storage.sqlite.transactions import RETRY_SECONDS
-from tests.storage.conftest import two_tables
+from tests.storage.conftest import two_tables, write_together
 
 
 def put(table: Table, value: str, key: str = "a") -> None:
     text = ujson.dumps({"pk": {"S": key}, "x": {"S": value}})
-    table.overwrite(row_key(key), ujson.loads(text), Stored(4, text))
+    table.put(row_key(key), ujson.loads(text), Stored(4, text), table.stored(row_key(key)))
 
 
 def value(store: Store, name: str, key: str = "a") -> str | None:
     table = store.table(name)
     assert table is not None
-    found = table.get_sized(row_key(key))
+    found = table.get(row_key(key))
     return None if found is None else str(ujson.loads(found[1])["x"]["S"])
 
 
@@ -39,13 +39,9 @@ def both(store: Store) -> list[str | None]:
     return [value(store, name) for name in ("First", "Second")]
 
 
-def begin(store: Store, text: str, key: str = "a") -> asyncio.Future[None]:
+def begin(store: Store, text: str, key: str = "a") -> asyncio.Future[bool]:
     tables = [table for name in ("First", "Second") if (table := store.table(name)) is not None]
-    return store.transactions.write(
-        {table: [row_key(key)] for table in tables},
-        lambda: [put(table, text, key) for table in tables] and None,
-        None,
-    )
+    return write_together(store, tables, key, {"pk": {"S": key}, "x": {"S": text}})
 
 
 class Disk:
@@ -105,7 +101,7 @@ def test_a_file_that_lacks_it_is_neither_read_nor_written_until_it_has_it(disk: 
         first = begin(store, "1")
         await asyncio.sleep(0)
         # Behind it wait a transaction for the same files, a write, and a holder.
-        later = begin(store, "2")
+        later = begin(store, "2", "b")
         write = second.submit(lambda: put(second, "3"))
         holder = second.hold()
         for refused in (first, later, write, holder):
@@ -220,19 +216,21 @@ def test_one_that_fails_takes_no_other_along(tmp_path: Path) -> None:
         assert first is not None
         assert second is not None
 
-        def fail() -> None:
-            put(first, "half")
+        half = Put({"pk": {"S": "a"}}, Stored(3, '{"pk":{"S":"a"}}'))
+
+        def fail(_: Stored | None) -> Effect:
             raise ValueError
 
-        waiting = [
+        failing = [(first, Write(row_key("a"), half)), (second, Write(row_key("a"), fail))]
+        waiting: list[Any] = [
             begin(store, "1"),
-            store.transactions.write({first: (), second: ()}, fail, None),
+            store.transact(failing, None, lambda _: True, len),
             begin(store, "2", "b"),
         ]
         found = await asyncio.gather(*waiting, return_exceptions=True)
-        assert [type(each) for each in found] == [type(None), ValueError, type(None)]
+        assert [type(each) for each in found] == [bool, ValueError, bool]
         assert both(store) == ["1", "1"]
-        assert (value(store, "First", "b"), first.statistics()[0]) == ("2", 2)
+        assert (value(store, "First", "b"), first.counts().items) == ("2", 2)
 
     run(test, tmp_path)
 

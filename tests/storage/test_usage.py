@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from alt.storage.model.usage import READ_UNITS, WRITE_UNITS, KeyLimit
 from alt.storage.sqlite import usage as module
-from alt.storage.sqlite.usage import READ_UNITS, WRITE_UNITS, KeyLimit, Usage
+from alt.storage.sqlite.usage import Usage
 
 
 def test_sums_are_kept_across_restarts(tmp_path: Path) -> None:

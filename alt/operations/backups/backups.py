@@ -14,13 +14,15 @@ from alt import errors
 from alt.operations.arns import table_arn, table_name
 from alt.operations.caller import Caller
 from alt.operations.context import Context
+from alt.operations.keys import key_schema
 from alt.operations.reply import body
 from alt.operations.tables import time_to_live
-from alt.operations.tables.description import key_schema, projection, stream_specification
+from alt.operations.tables.description import projection, stream_specification
 from alt.operations.tables.settings import is_on_demand
 from alt.operations.tables.throughput_rules import CAPACITY_UNITS, ON_DEMAND, PROVISIONED
+from alt.storage.engine import Answer, Progress, no_progress, then
 from alt.storage.model.definition import Backup, IndexDefinition, TableDefinition
-from alt.storage.sqlite.copies.copying import Progress, no_progress
+from alt.storage.model.reads import Counts
 
 Request = dict[str, Any]
 
@@ -43,35 +45,38 @@ class BackupArn(NamedTuple):
     id: str
 
 
-def create_backup(context: Context, request: Request, caller: Caller) -> asyncio.Future[bytes]:
-    backup, taken = begin_backup(context, table_name(request["TableName"]), request["BackupName"])
-    answer = body({"BackupDetails": _details(backup, backup_arn(backup, caller.region))})
-
-    async def answer_soon() -> bytes:
+def create_backup(context: Context, request: Request, caller: Caller) -> Answer[bytes]:
+    async def answer_soon(backup: Backup, taken: asyncio.Future[None]) -> bytes:
+        answer = body({"BackupDetails": _details(backup, backup_arn(backup, caller.region))})
         await asyncio.wait([taken], timeout=PATIENCE_SECONDS)
         return answer
 
-    return asyncio.ensure_future(answer_soon())
+    begun = begin_backup(context, table_name(request["TableName"]), request["BackupName"])
+    return then(begun, lambda begun: asyncio.ensure_future(answer_soon(*begun)))
 
 
 def begin_backup(
     context: Context, table_name: str, backup_name: str, progress: Progress = no_progress
-) -> tuple[Backup, asyncio.Task[None]]:
-    """A backup of the table as it is now, and the task that ends when it is available."""
-    table = context.store.table(table_name)
+) -> Answer[tuple[Backup, asyncio.Future[None]]]:
+    """A backup of the table as it is now, and the future that is done when it is available."""
+    table = context.engine.table(table_name)
     if table is None:
         raise errors.no_such_table(table_name)
+    found = table
     created = round(context.clock(), 3)
-    items, size = table.statistics()
-    backup = Backup(
-        id=backup_id(created, context.new_id()),
-        name=backup_name,
-        created=created,
-        table=table.definition,
-        items=items,
-        size=size,
-    )
-    return backup, context.store.backups.create(table, backup, progress)
+
+    def begin(counts: Counts) -> tuple[Backup, asyncio.Future[None]]:
+        backup = Backup(
+            id=backup_id(created, context.new_id()),
+            name=backup_name,
+            created=created,
+            table=found.definition,
+            items=counts.items,
+            size=counts.size,
+        )
+        return backup, context.engine.backups.create(found, backup, progress)
+
+    return then(found.counts(), begin)
 
 
 def describe_backup(context: Context, request: Request, caller: Caller) -> bytes:  # noqa: ARG001
@@ -79,7 +84,7 @@ def describe_backup(context: Context, request: Request, caller: Caller) -> bytes
     return body({"BackupDescription": _description(existing_backup(context, arn), arn)})
 
 
-def delete_backup(context: Context, request: Request, caller: Caller) -> bytes:  # noqa: ARG001
+def delete_backup(context: Context, request: Request, caller: Caller) -> Answer[bytes]:  # noqa: ARG001
     arn = request["BackupArn"]
     backup = existing_backup(context, arn)
     if backup.kind == "SYSTEM":
@@ -90,8 +95,7 @@ def delete_backup(context: Context, request: Request, caller: Caller) -> bytes: 
     check_unused(context, backup, arn)
     answer = _description(backup, arn)
     answer["BackupDetails"]["BackupStatus"] = "DELETED"
-    context.store.backups.remove(backup)
-    return body({"BackupDescription": answer})
+    return then(context.engine.backups.remove(backup), lambda _: body({"BackupDescription": answer}))
 
 
 def list_backups(context: Context, request: Request, caller: Caller) -> bytes:
@@ -101,7 +105,7 @@ def list_backups(context: Context, request: Request, caller: Caller) -> bytes:
         raise errors.validation("Time range lower bound must be less than or equal to upper bound")
     start, limit = request.get("ExclusiveStartBackupArn"), request.get("Limit") or MAX_BACKUPS_A_PAGE
     kind = request.get("BackupType") or "USER"
-    found = [backup for backup in context.store.backups.all() if kind in (backup.kind, "ALL")]
+    found = [backup for backup in context.engine.backups.all() if kind in (backup.kind, "ALL")]
     if request.get("TableName") is not None:
         name = table_name(request["TableName"])
         found = [backup for backup in found if backup.table.name == name]
@@ -152,7 +156,7 @@ def parse_arn(arn: str) -> BackupArn:
 def existing_backup(context: Context, arn: str) -> Backup:
     """The backup that a BackupArn means."""
     parsed = parse_arn(arn)
-    backup = context.store.backups.get(parsed.id)
+    backup = context.engine.backups.get(parsed.id)
     if backup is None or backup.table.name != parsed.table:
         raise errors.backup_not_found(arn)
     return backup
@@ -169,7 +173,7 @@ def check_unused(context: Context, backup: Backup, arn: str) -> None:
 def is_being_restored(context: Context, backup: Backup) -> bool:
     return any(
         definition.restore is not None and definition.restore.origin.get("backup") == backup.id
-        for definition in context.store.definitions()
+        for definition in context.engine.definitions()
     )
 
 

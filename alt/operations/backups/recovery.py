@@ -19,42 +19,52 @@ from alt.operations.backups.restore_table import begin_restore, check_target
 from alt.operations.caller import Caller
 from alt.operations.context import Context
 from alt.operations.reply import body
+from alt.storage.engine import Answer, Table, then
+from alt.storage.model.changes import Past, Positions, earliest, latest
 from alt.storage.model.definition import RecoveryDefinition, Restore, TableDefinition
-from alt.storage.sqlite.copies.recovery import Past, earliest, latest
-from alt.storage.sqlite.table import Table
 
 Request = dict[str, Any]
 
 DEFAULT_PERIOD_DAYS = 35
 
 
-def update_continuous_backups(context: Context, request: Request, caller: Caller) -> bytes:  # noqa: ARG001
+def update_continuous_backups(context: Context, request: Request, caller: Caller) -> Answer[bytes]:  # noqa: ARG001
     table = _existing(context, request["TableName"])
-    definition = table.definition
     specification = request["PointInTimeRecoverySpecification"]
-    now = latest(table, context.clock())
     days = specification.get("RecoveryPeriodInDays") or DEFAULT_PERIOD_DAYS
-    recovery = definition.recovery
-    since = earliest(recovery, now)
-    if specification["PointInTimeRecoveryEnabled"]:
-        # A longer period does not bring back what a shorter one let go.
-        recovery = RecoveryDefinition(_milliseconds(now) if since is None else since, days)
-    elif recovery is not None:
-        recovery = replace(recovery, enabled=None)
-    context.store.redefine(replace(definition, recovery=recovery))
-    return _describe(recovery, now)
+
+    def change(log: Positions) -> Answer[bytes]:
+        definition = table.definition
+        recovery = definition.recovery
+        now = latest(recovery, log.newest, context.clock())
+        since = earliest(recovery, now)
+        if specification["PointInTimeRecoveryEnabled"]:
+            # A longer period does not bring back what a shorter one let go.
+            recovery = RecoveryDefinition(_milliseconds(now) if since is None else since, days)
+        elif recovery is not None:
+            recovery = replace(recovery, enabled=None)
+        stored = context.engine.redefine(replace(definition, recovery=recovery))
+        return then(stored, lambda _: _describe(recovery, now))
+
+    return then(table.positions(), change)
 
 
-def describe_continuous_backups(context: Context, request: Request, caller: Caller) -> bytes:  # noqa: ARG001
+def describe_continuous_backups(context: Context, request: Request, caller: Caller) -> Answer[bytes]:  # noqa: ARG001
     table = _existing(context, request["TableName"])
-    return _describe(table.definition.recovery, latest(table, context.clock()))
+
+    def answer(log: Positions) -> bytes:
+        recovery = table.definition.recovery
+        return _describe(recovery, latest(recovery, log.newest, context.clock()))
+
+    return then(table.positions(), answer)
 
 
-def restore_table_to_point_in_time(context: Context, request: Request, caller: Caller) -> bytes:
-    return begin_restore(context, definition_from_past(context, request, caller), caller)
+def restore_table_to_point_in_time(context: Context, request: Request, caller: Caller) -> Answer[bytes]:
+    wanted = definition_from_past(context, request, caller)
+    return then(wanted, lambda definition: begin_restore(context, definition, caller))
 
 
-def definition_from_past(context: Context, request: Request, caller: Caller) -> TableDefinition:
+def definition_from_past(context: Context, request: Request, caller: Caller) -> Answer[TableDefinition]:
     """The table that a RestoreTableToPointInTime asks for, once nothing speaks against it."""
     region, source = _source(request, caller)
     now = context.clock()
@@ -62,26 +72,35 @@ def definition_from_past(context: Context, request: Request, caller: Caller) -> 
     if (wanted is not None) == is_latest:
         raise validation("Exactly one of RestoreDateTime and UseLatestRestorableTime must be specified")
     table = _existing(context, source)
-    newest = latest(table, now)
-    at: float = newest if wanted is None else wanted
-    past = past_of(table, at, newest)
-    check_region(request, region, caller.region)
-    summary = {"SourceTableArn": table_arn(region, table.definition.name), "RestoreDateTime": round(at, 3)}
-    definition = restored_definition(
-        table.definition,
-        request,
-        context.new_id(),
-        round(now, 3),
-        caller.region,
-        Restore(past.origin(), summary),
-    )
-    check_target(context, definition.name)
-    return definition
+
+    def define(log: Positions) -> TableDefinition:
+        newest = latest(table.definition.recovery, log.newest, now)
+        at: float = newest if wanted is None else wanted
+        past = past_of(table.definition, at, newest, log.last if wanted is None else log.until[0])
+        check_region(request, region, caller.region)
+        summary = {
+            "SourceTableArn": table_arn(region, table.definition.name),
+            "RestoreDateTime": round(at, 3),
+        }
+        definition = restored_definition(
+            table.definition,
+            request,
+            context.new_id(),
+            round(now, 3),
+            caller.region,
+            Restore(past.origin(), summary),
+        )
+        check_target(context, definition.name)
+        return definition
+
+    return then(table.positions() if wanted is None else table.positions(wanted), define)
 
 
-def past_of(table: Table, at: float, now: float) -> Past:
-    """The table as it was at the moment `at`. Raises the API's errors where that cannot be had."""
-    definition = table.definition
+def past_of(definition: TableDefinition, at: float, now: float, last: int) -> Past:
+    """The table as it was at the moment `at`, after its change number `last`.
+
+    Raises the API's errors where that cannot be had.
+    """
     since = earliest(definition.recovery, now)
     if since is None:
         raise ApiError(
@@ -94,12 +113,12 @@ def past_of(table: Table, at: float, now: float) -> Past:
             "An invalid restore time was specified. RestoreDateTime must be between "
             "EarliestRestorableDateTime and LatestRestorableDateTime.",
         )
-    return Past(definition.name, definition.id, at, table.log.last_until(at))
+    return Past(definition.name, definition.id, at, last)
 
 
 def _existing(context: Context, name_or_arn: str) -> Table:
     name = table_name(name_or_arn)
-    table = context.store.table(name)
+    table = context.engine.table(name)
     if table is None:
         raise errors.no_such_table(name)
     return table

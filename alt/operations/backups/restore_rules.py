@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from alt.errors import invalid_parameters, validation
-from alt.operations.tables.description import key_schema, projection
+from alt.operations.keys import key_schema
+from alt.operations.tables.description import projection
 from alt.operations.tables.index_rules import first_repeated
 from alt.operations.tables.rules import check_encryption
 from alt.operations.tables.settings import initial_settings, initial_throughput, is_on_demand

@@ -17,13 +17,13 @@ from alt.operations.context import Context
 from alt.operations.reply import body
 from alt.operations.tables import quotas
 from alt.operations.tables.description import as_restoring
+from alt.storage.engine import Answer, Progress, no_progress, then
 from alt.storage.model.definition import Restore, TableDefinition
-from alt.storage.sqlite.copies.copying import Progress, no_progress
 
 Request = dict[str, Any]
 
 
-def restore_table_from_backup(context: Context, request: Request, caller: Caller) -> bytes:
+def restore_table_from_backup(context: Context, request: Request, caller: Caller) -> Answer[bytes]:
     definition = definition_from_backup(context, request, caller)
     return begin_restore(context, definition, caller)
 
@@ -52,7 +52,7 @@ def definition_from_backup(context: Context, request: Request, caller: Caller) -
 
 def check_target(context: Context, name: str) -> None:
     """The name a table is to be restored under is free."""
-    existing = context.store.definition(name)
+    existing = context.engine.definition(name)
     if existing is None:
         return
     if existing.restore is None:
@@ -64,10 +64,13 @@ def check_target(context: Context, name: str) -> None:
 
 def begin_restore(
     context: Context, definition: TableDefinition, caller: Caller, progress: Progress = no_progress
-) -> bytes:
+) -> Answer[bytes]:
     """Restore the table that `definition` describes in the background; the answer shows it CREATING."""
-    quotas.admit_table(len(context.store.names()))
-    if not context.store.create(definition):
-        raise errors.table_already_exists(definition.name)
-    context.store.restores.start(definition, progress)
-    return body({"TableDescription": as_restoring(definition, caller.region, context.clock())})
+    quotas.admit_table(len(context.engine.names()))
+
+    def answer(is_created: bool) -> bytes:
+        if not is_created:
+            raise errors.table_already_exists(definition.name)
+        return body({"TableDescription": as_restoring(definition, caller.region, context.clock())})
+
+    return then(context.engine.create(definition, progress), answer)

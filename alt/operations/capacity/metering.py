@@ -5,29 +5,33 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-import apsw
-
 from alt.capacity import READ, WRITE, Consumption, entry_units, write_units
 from alt.errors import ApiError
 from alt.operations.caller import Caller
 from alt.operations.capacity.throttling import Throttle
+from alt.storage.engine import Table, Usage
 from alt.storage.model.definition import IndexDefinition
-from alt.storage.sqlite.faults import FaultLog
-from alt.storage.sqlite.table import Table, Written
-from alt.storage.sqlite.usage import READ_UNITS, WRITE_UNITS, Usage
+from alt.storage.model.items import Written
+from alt.storage.model.usage import READ_UNITS, WRITE_UNITS
 
 # How often what was consumed is stored and changed limits are noticed.
 STORE_SECONDS = 1.0
 
 
 class Meter:
-    """Counts into `usage`. `elapsed` and `enforced`: see Throttle."""
+    """Counts into `usage`; `say` tells the operator of its faults. `elapsed` and `enforced`: see Throttle."""
 
-    def __init__(self, usage: Usage, elapsed: Callable[[], float], enforced: bool) -> None:
+    def __init__(
+        self,
+        usage: Usage,
+        say: Callable[[BaseException], bool],
+        elapsed: Callable[[], float],
+        enforced: bool,
+    ) -> None:
         self._usage = usage
+        self._say = say
         self._add = usage.add
         self._throttle = Throttle(elapsed, enforced)
-        self._faults = FaultLog()
         self.take_over_limits()
 
     def take_over_limits(self) -> None:
@@ -40,14 +44,21 @@ class Meter:
         if not self.is_idle:
             self._admit(caller, table, index, READ)
 
-    def admit_write(self, caller: Caller, table: Table) -> None:
-        """Raises what a request that is too much is answered."""
+    def admit_write(self, caller: Caller, table: Table, foreseen: Consumption | None = None) -> None:
+        """Raises what a request that is too much is answered, once what is `foreseen` has been paid."""
         if not self.is_idle:
-            self._admit(caller, table, None, WRITE)
+            self._admit(caller, table, None, WRITE, foreseen)
 
-    def _admit(self, caller: Caller, table: Table, index: IndexDefinition | None, kind: str) -> None:
+    def _admit(
+        self,
+        caller: Caller,
+        table: Table,
+        index: IndexDefinition | None,
+        kind: str,
+        foreseen: Consumption | None = None,
+    ) -> None:
         try:
-            self._throttle.admit(caller, table.definition, index, kind)
+            self._throttle.admit(caller, table.definition, index, kind, foreseen)
         except ApiError:
             self._usage.add_throttled(caller.access_key, table.definition.name)
             raise
@@ -60,15 +71,7 @@ class Meter:
 
     def write(self, caller: Caller, table: Table, used: Consumption) -> None:
         """Count a request that wrote, or would have but for its condition."""
-        self.count_write(caller, table, used)
-        self.pay_write(caller, table, used)
-
-    def count_write(self, caller: Caller, table: Table, used: Consumption) -> None:
-        """Count what a request wrote and has paid for bit by bit."""
         self._count(caller, table, used, WRITE_UNITS)
-
-    def pay_write(self, caller: Caller, table: Table, used: Consumption) -> None:
-        """Take what was written from what may be written yet."""
         if not self.is_idle:
             self._throttle.pay(caller, table.definition, used, WRITE)
 
@@ -87,14 +90,15 @@ class Meter:
             try:
                 self._usage.store()
                 self.take_over_limits()
-            except apsw.Error as fault:
-                fault.add_note("what requests consumed could not be stored in usage.db, and is tried again")
-                self._faults.say(fault)
+            except Exception as fault:
+                fault.add_note("what requests consumed could not be stored, and is tried again")
+                if not self._say(fault):
+                    raise
 
 
-def written(write: Written, size: int) -> Consumption:
-    """What a write consumed that left an item of `size` bytes, 0 for none."""
-    used = Consumption(write_units(max(size, write.old_size)))
+def written(write: Written) -> Consumption:
+    """What a write consumed."""
+    used = Consumption(write_units(max(write.new_size, write.old_size)))
     for definition, old_size, new_size, is_moved in write.changes:
         used.add_index(definition.name, definition.is_global, entry_units(old_size, new_size, is_moved))
     return used

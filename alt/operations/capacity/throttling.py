@@ -21,7 +21,7 @@ from alt.operations.caller import Caller
 from alt.operations.tables.settings import is_on_demand
 from alt.operations.tables.throughput_rules import CAPACITY_UNITS, MAX_REQUEST_UNITS
 from alt.storage.model.definition import IndexDefinition, TableDefinition
-from alt.storage.sqlite.usage import KeyLimit
+from alt.storage.model.usage import KeyLimit
 
 BURST_SECONDS = 300.0  # of provisioned capacity
 LIMIT_BURST_SECONDS = 1.0  # of a maximum that somebody set
@@ -75,11 +75,20 @@ class Throttle:
         return not self._enforced and not self.key_limits
 
     def admit(
-        self, caller: Caller, definition: TableDefinition, index: IndexDefinition | None, kind: str
+        self,
+        caller: Caller,
+        definition: TableDefinition,
+        index: IndexDefinition | None,
+        kind: str,
+        foreseen: Consumption | None = None,
     ) -> None:
-        """Raises what the service answers a request that is too much. `kind`: READ or WRITE."""
+        """Raises what the service answers a request that is too much. `kind`: READ or WRITE.
+
+        `foreseen` has been let in already, and is still to be paid.
+        """
         arn = table_arn(caller.region, definition.name)
-        if self._is_empty(*self._of_key(caller.access_key, kind)):
+        units = 0.0 if foreseen is None else foreseen.table
+        if self._is_empty(*self._of_key(caller.access_key, kind), units):
             raise errors.throttled(
                 "RequestLimitExceeded",
                 "Throughput exceeds the current throughput quota for your account. "
@@ -90,7 +99,7 @@ class Throttle:
         if not self._enforced:
             return
         for each in _throttled_by(definition, index, kind):
-            if self._is_empty(*_of(definition, each, kind)):
+            if self._is_empty(*_of(definition, each, kind), units if each is None else 0.0):
                 raise _too_fast(definition, arn, each, kind)
 
     def pay(
@@ -123,8 +132,8 @@ class Throttle:
         units = None if limit is None else limit.read_units if kind == READ else limit.write_units
         return ("", access_key, kind), None if units is None else (units, LIMIT_BURST_SECONDS)
 
-    def _is_empty(self, key: tuple[str, str, str], rate: _Rate | None) -> bool:
-        return rate is not None and self._bucket(key, rate).balance <= 0
+    def _is_empty(self, key: tuple[str, str, str], rate: _Rate | None, foreseen: float) -> bool:
+        return rate is not None and self._bucket(key, rate).balance <= foreseen
 
     def _take(self, key: tuple[str, str, str], rate: _Rate | None, units: float) -> None:
         if rate is not None:

@@ -7,12 +7,10 @@ runs cannot fail on one item alone.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
-import ujson
-
-from alt.capacity import READ_UNIT_BYTES, Consumption, consumed_capacities, read_units, write_units
+from alt.capacity import Consumption, consumed_capacities, write_units
 from alt.config import MAX_ITEM_BYTES
 from alt.errors import ApiError, validation
 from alt.expressions import Projection
@@ -20,20 +18,21 @@ from alt.operations.caller import Caller
 from alt.operations.capacity.metering import Meter, written
 from alt.operations.context import Context
 from alt.operations.items.index_keys import check_index_keys, too_large
-from alt.operations.items.items import collection_metrics, read_projection
+from alt.operations.items.items import DELETE, collection_metrics, read_projection
 from alt.operations.keys import check_paths, item_row, key_row, schema_mismatch
 from alt.operations.parameters import check_expressions
-from alt.operations.reply import body, dumps, members, optional
+from alt.operations.reply import members, optional
+from alt.storage.engine import Answer, Table, then
 from alt.storage.model.definition import TableDefinition
-from alt.storage.model.rows import RowKey
-from alt.storage.sqlite.indexes import Stored
-from alt.storage.sqlite.long_reads import DECODED_FACTOR, STEP_BYTES, over_turns
-from alt.storage.sqlite.open_tables import NoRoomError
-from alt.storage.sqlite.table import UNCHANGED, Table
+from alt.storage.model.items import Put, Stored, Write, Written
+from alt.storage.model.keys import RowKey
+from alt.storage.model.reads import KeysFound, KeysRead
 from alt.values.attribute import normalize_item
+from alt.values.json import dumps
 from alt.values.types import Item
 
 Request = dict[str, Any]
+T = TypeVar("T")
 
 # The limit on one table's keys or writes is the model's; these are for all tables of a batch together.
 MAX_KEYS = 100
@@ -42,18 +41,14 @@ MAX_RESPONSE_BYTES = 16 * 1024 * 1024  # of BatchGetItem's items
 
 
 class _TableReads(NamedTuple):
-    """What is read of one table: the keys as sent, their rows, and how."""
+    """What is read of one table, under the name that it was given, and the table's part of the request."""
 
     name: str
-    table: Table
-    keys: list[Item]
-    rows: list[RowKey]
-    projection: Projection | None
-    consistent: bool
+    read: KeysRead
     request: Request
 
 
-def batch_get_item(context: Context, request: Request, caller: Caller) -> bytes | asyncio.Future[bytes]:
+def batch_get_item(context: Context, request: Request, caller: Caller) -> Answer[bytes]:
     wanted: dict[str, Request] = request["RequestItems"]
     _refuse_mixing_across(wanted)
     projections = {}
@@ -63,42 +58,16 @@ def batch_get_item(context: Context, request: Request, caller: Caller) -> bytes 
         projections[name] = read_projection(reads)
     if sum(len(reads["Keys"]) for reads in wanted.values()) > MAX_KEYS:
         raise validation("Too many items requested for the BatchGetItem call")
-    try:
-        tables = [_table_reads(context, name, reads, projections[name]) for name, reads in wanted.items()]
-    except NoRoomError:
-        raise NoRoomError(len(wanted)) from None
-    return over_turns(_read_all(context, request, caller, tables), [plan.table for plan in tables])
-
-
-def _read_all(
-    context: Context, request: Request, caller: Caller, tables: list[_TableReads]
-) -> Generator[None, None, bytes]:
-    """The answer, in steps; of each item the service promises its own state only."""
-    left = MAX_RESPONSE_BYTES
-    responses, unprocessed, consumed = [], {}, []
-    refusal: ApiError | None = None
-    for plan in tables:
-        try:
-            context.meter.admit_read(caller, plan.table)
-        except ApiError as error:
-            refusal = error
-            unprocessed[plan.name] = plan.request
-            responses.append(b"%b:[]" % dumps(plan.name).encode())
-            continue
-        items, units, left, missed = yield from _read(plan, left)
-        used = Consumption(units)
-        context.meter.read(caller, plan.table, used)
-        responses.append(b"%b:[%b]" % (dumps(plan.name).encode(), b",".join(items)))
-        if missed:
-            unprocessed[plan.name] = {**plan.request, "Keys": missed}
-        consumed.append((plan.name, used))
-    if refusal is not None and not consumed:
+    tables = context.tables(wanted)
+    parts = [_table_reads(name, tables[name], reads, projections[name]) for name, reads in wanted.items()]
+    admitted, refusal = _admitted(context, caller, parts)
+    if refusal is not None and not admitted:
         raise refusal
-    return members(
-        Responses=b"{%b}" % b",".join(responses),
-        UnprocessedKeys=dumps(unprocessed),
-        ConsumedCapacity=optional(consumed_capacities(request.get("ReturnConsumedCapacity"), consumed)),
-    )
+
+    def finish(found: Sequence[KeysFound]) -> bytes:
+        return _read_reply(context, request, caller, parts, dict(zip(admitted, found, strict=True)))
+
+    return then(context.engine.get_all([part.read for part in admitted.values()], MAX_RESPONSE_BYTES), finish)
 
 
 def _refuse_mixing_across(wanted: dict[str, Request]) -> None:
@@ -107,14 +76,11 @@ def _refuse_mixing_across(wanted: dict[str, Request]) -> None:
     check_expressions(names, ("ProjectionExpression",), ("AttributesToGet",))
 
 
-def _table_reads(context: Context, name: str, reads: Request, projection: Projection | None) -> _TableReads:
-    table = context.table(name)
+def _table_reads(name: str, table: Table, reads: Request, projection: Projection | None) -> _TableReads:
     rows = [key_row(table.definition, key) for key in reads["Keys"]]
     _refuse_duplicates(rows)
     check_paths(table.definition, reads, projection)
-    return _TableReads(
-        name, table, reads["Keys"], rows, projection, reads.get("ConsistentRead") is True, reads
-    )
+    return _TableReads(name, KeysRead(table, rows, projection), reads)
 
 
 def _refuse_duplicates(rows: list[RowKey]) -> None:
@@ -122,42 +88,49 @@ def _refuse_duplicates(rows: list[RowKey]) -> None:
         raise validation("Provided list of item keys contains duplicates")
 
 
-# The items' JSON, the units consumed, the bytes still allowed, and the keys beyond them.
-_Found = tuple[list[bytes], float, int, list[Item]]
+def _admitted(
+    context: Context, caller: Caller, parts: list[_TableReads]
+) -> tuple[dict[str, _TableReads], ApiError | None]:
+    """Those parts that there is capacity for, by name, and why there is none for the last of the others."""
+    admitted = {}
+    refusal: ApiError | None = None
+    for part in parts:
+        try:
+            context.meter.admit_read(caller, part.read.table)
+        except ApiError as error:
+            refusal = error
+        else:
+            admitted[part.name] = part
+    return admitted, refusal
 
 
-def _read(reads: _TableReads, left: int) -> Generator[None, None, _Found]:
-    if reads.projection is None:
-        joined = reads.table.get_joined(reads.rows, READ_UNIT_BYTES)
-        if joined is not None and joined.size <= left:
-            blocks = joined.blocks + len(reads.rows) - joined.found  # what is absent costs one, too
-            units = float(blocks) if reads.consistent else blocks / 2
-            return [joined.items] if joined.found else [], units, left - joined.size, []
-    return (yield from _read_one_by_one(reads, left))
+def _read_reply(
+    context: Context,
+    request: Request,
+    caller: Caller,
+    parts: list[_TableReads],
+    found: dict[str, KeysFound],
+) -> bytes:
+    responses, unprocessed, consumed = [], {}, []
+    for name, (table, keys, _), reads in parts:
+        items, blocks, count = found.get(name, _NOTHING)
+        responses.append(b"%b:[%b]" % (dumps(name).encode(), b",".join(items)))
+        if name not in found:
+            unprocessed[name] = reads
+            continue
+        used = Consumption(float(blocks) if reads.get("ConsistentRead") is True else blocks / 2)
+        context.meter.read(caller, table, used)
+        consumed.append((name, used))
+        if count < len(keys):
+            unprocessed[name] = {**reads, "Keys": reads["Keys"][count:]}
+    return members(
+        Responses=b"{%b}" % b",".join(responses),
+        UnprocessedKeys=dumps(unprocessed),
+        ConsumedCapacity=optional(consumed_capacities(request.get("ReturnConsumedCapacity"), consumed)),
+    )
 
 
-def _read_one_by_one(reads: _TableReads, left: int) -> Generator[None, None, _Found]:
-    found: list[bytes] = []
-    units = 0.0
-    factor = 1 if reads.projection is None else DECODED_FACTOR
-    step = 0
-    for position, row in enumerate(reads.rows):
-        if left <= 0:
-            return found, units, left, reads.keys[position:]
-        size, item = reads.table.get_sized(row) or (0, None)
-        if size > left:
-            return found, units, 0, reads.keys[position:]
-        units += read_units(size, reads.consistent)
-        left -= size
-        step += size * factor
-        if step >= STEP_BYTES:
-            step = 0
-            yield
-        if item is not None:
-            found.append(
-                item if reads.projection is None else body(reads.projection.apply(ujson.loads(item)))
-            )
-    return found, units, left, []
+_NOTHING = KeysFound((), 0, 0)
 
 
 class _TableWrites:
@@ -171,60 +144,67 @@ class _TableWrites:
         self.refusal: ApiError | None = None  # why they are
         self.metrics: list[dict[str, Any]] = []
         self._writes = [
-            (write, *self._located(write, size)) for write, size in zip(writes, sizes, strict=True)
+            (request, self._write(request, size)) for request, size in zip(writes, sizes, strict=True)
         ]
-        _refuse_duplicates([row for _, row, _ in self._writes])
+        _refuse_duplicates([write.key for _, write in self._writes])
 
-    def _located(self, write: Request, size: int) -> tuple[RowKey, Stored | None]:
-        """The row, and what is to be stored there; None to delete it."""
+    def _write(self, request: Request, size: int) -> Write:
         definition = self.table.definition
-        if (put := write.get("PutRequest")) is None:
-            return key_row(definition, write["DeleteRequest"]["Key"]), None
+        if (put := request.get("PutRequest")) is None:
+            return Write(key_row(definition, request["DeleteRequest"]["Key"]), DELETE)
         item = put["Item"]
         row = _put_row(definition, item)
         if too_large(definition, item, size):
             raise validation("Item size has exceeded the maximum allowed size")
         check_index_keys(definition, item)
-        return row, Stored(size, dumps(item))
+        return Write(row, Put(item, Stored(size, dumps(item))))
 
-    def run(self, meter: Meter, caller: Caller, with_metrics: bool) -> None:
-        """Write what there is capacity for. Runs in the table's group."""
-        puts = [(row, new) for _, row, new in self._writes if new is not None]
-        if meter.is_idle and self.table.is_plain and len(puts) == len(self._writes):
-            old_sizes = self.table.overwrite_all(puts)
-            self.used.table = sum(
-                [write_units(max(new.size, old)) for (_, new), old in zip(puts, old_sizes, strict=True)]
-            )
-        else:
-            self._run_one_by_one(meter, caller)
-        if self.used.table:
-            meter.count_write(caller, self.table, self.used)
-        if with_metrics:
-            self._measure()
+    def begin(
+        self, meter: Meter, caller: Caller, request: Request, answer: Callable[[], T]
+    ) -> asyncio.Future[T]:
+        """Write what there is capacity for; the future has the `answer` there is then."""
+        admitted = self._writes if meter.is_idle else self._admitted(meter, caller)
+        with_metrics = request.get("ReturnItemCollectionMetrics") == "SIZE"
 
-    def _run_one_by_one(self, meter: Meter, caller: Caller) -> None:
-        for write, row, new in self._writes:
+        def finish(done: Sequence[Written]) -> T:
+            units = 0.0
+            for write in done:
+                if write.changes:
+                    self.used.add(written(write))
+                else:
+                    units += write_units(max(write.old_size, write.new_size))
+            self.used.table += units
+            if done:
+                meter.write(caller, self.table, self.used)
+            if with_metrics:
+                self._measure(admitted, done)
+            return answer()
+
+        return self.table.write_all([write for _, write in admitted], finish)
+
+    def _admitted(self, meter: Meter, caller: Caller) -> list[tuple[Request, Write]]:
+        """Those writes that there is capacity for, if each takes what its own item costs."""
+        admitted = []
+        foreseen = Consumption()
+        for request, write in self._writes:
             try:
-                meter.admit_write(caller, self.table)
+                meter.admit_write(caller, self.table, foreseen)
             except ApiError as error:
                 self.refusal = error
-                self.unprocessed.append(write)
-                continue
-            used = self._write(write, row, new)
-            meter.pay_write(caller, self.table, used)
-            self.used.add(used)
+                self.unprocessed.append(request)
+            else:
+                size = write.effect.new.size if isinstance(write.effect, Put) else 0
+                foreseen.add(Consumption(write_units(size)))
+                admitted.append((request, write))
+        return admitted
 
-    def _write(self, write: Request, row: RowKey, new: Stored | None) -> Consumption:
-        if new is not None:
-            return written(self.table.overwrite(row, write["PutRequest"]["Item"], new), new.size)
-        old = self.table.stored(row)
-        return written(UNCHANGED if old is None else self.table.delete(row, old), 0)
-
-    def _measure(self) -> None:
+    def _measure(self, writes: list[tuple[Request, Write]], done: Sequence[Written]) -> None:
         collections = {}
-        for write, row, _ in self._writes:
-            key = write["PutRequest"]["Item"] if "PutRequest" in write else write["DeleteRequest"]["Key"]
-            collections[row.pk] = collection_metrics(self.table, row, key)
+        for (request, write), each in zip(writes, done, strict=True):
+            key = (
+                request["PutRequest"]["Item"] if "PutRequest" in request else request["DeleteRequest"]["Key"]
+            )
+            collections[write.key.pk] = collection_metrics(self.table.definition, each, key)
         self.metrics = [metrics for metrics in collections.values() if metrics is not None]
 
 
@@ -244,24 +224,15 @@ def batch_write_item(
     wanted: dict[str, list[Request]] = request["RequestItems"]
     tables = context.tables(wanted)
     parts = [_TableWrites(name, tables[name], writes, sizes[name]) for name, writes in wanted.items()]
-    with_metrics = request.get("ReturnItemCollectionMetrics") == "SIZE"
+    if len(parts) == 1:
+        return parts[0].begin(context.meter, caller, request, lambda: _write_reply(request, parts))
+    begun = [part.begin(context.meter, caller, request, lambda: None) for part in parts]
 
-    def run(part: _TableWrites) -> asyncio.Future[None]:
-        return part.table.submit(lambda: part.run(context.meter, caller, with_metrics))
-
-    async def reply(written: asyncio.Future[list[None]]) -> bytes:
-        await written
+    async def reply() -> bytes:
+        await asyncio.gather(*begun)
         return _write_reply(request, parts)
 
-    if len(parts) > 1:
-        return asyncio.ensure_future(reply(asyncio.gather(*map(run, parts))))
-    (part,) = parts
-
-    def run_one() -> bytes:
-        part.run(context.meter, caller, with_metrics)
-        return _write_reply(request, parts)
-
-    return part.table.submit(run_one)
+    return asyncio.ensure_future(reply())
 
 
 def _write_reply(request: Request, parts: list[_TableWrites]) -> bytes:

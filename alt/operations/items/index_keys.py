@@ -73,10 +73,9 @@ def too_large(definition: TableDefinition, item: Item, size: int) -> bool:
 def _entry_size(definition: TableDefinition, index: IndexDefinition, item: Item, size: int) -> int:
     if any(key.name not in item for key in index.key_attributes):
         return 0
-    if index.projection == "ALL":
+    names = definition.projected_names(index)
+    if names is None:
         return size
-    keys = (*index.key_attributes, *definition.key_attributes)
-    names = {key.name for key in keys}.union(index.non_key_attributes)
     return item_size({name: value for name, value in item.items() if name in names})
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import ujson
 
 from alt import errors
-from alt.capacity import Consumption, consumed_capacity, read_units, write_units
+from alt.capacity import Consumption, consumed_capacity, read_units
 from alt.config import MAX_ITEM_BYTES
 from alt.errors import ApiError, validation
 from alt.expressions import Condition, Placeholders, Projection, Update, legacy, write_expressions
@@ -24,12 +24,15 @@ from alt.operations.items.index_keys import check_index_keys, check_updated_inde
 from alt.operations.items.write_isolation import refuse_reads
 from alt.operations.keys import check_paths, item_row, key_row
 from alt.operations.parameters import check_expressions
-from alt.operations.reply import EMPTY, body, dumps, members, optional
-from alt.storage.model.rows import RowKey
-from alt.storage.sqlite.indexes import Stored
-from alt.storage.sqlite.table import UNCHANGED, Table, Written
+from alt.operations.reply import EMPTY, body, members, optional
+from alt.storage.engine import Answer, Table, then
+from alt.storage.model.definition import TableDefinition
+from alt.storage.model.items import Delete, Effect, Keep, Put, Refuse, Stored, Write, Written
+from alt.storage.model.keys import RowKey
+from alt.storage.model.reads import Sized
 from alt.validation import is_deep
 from alt.values.attribute import normalize_item
+from alt.values.json import dumps
 from alt.values.sizes import item_size, resized
 from alt.values.types import Item
 
@@ -54,7 +57,7 @@ _REPORTS = frozenset(("ReturnConsumedCapacity", "ReturnItemCollectionMetrics"))
 GIGABYTE = 1 << 30
 
 
-def get_item(context: Context, request: Request, caller: Caller) -> bytes:
+def get_item(context: Context, request: Request, caller: Caller) -> Answer[bytes]:
     key = request["Key"]
     is_whole = _PROJECTION_PARAMETERS.isdisjoint(request)
     if not is_whole:
@@ -66,14 +69,18 @@ def get_item(context: Context, request: Request, caller: Caller) -> bytes:
     if projection is not None:
         check_paths(table.definition, request, projection)
     context.meter.admit_read(caller, table)
-    size, item = table.get_sized(row) or (0, None)
-    used = Consumption(read_units(size, request.get("ConsistentRead") is True))
-    context.meter.read(caller, table, used)
-    if item is not None and projection is not None:
-        item = body(projection.apply(ujson.loads(item)))
-    if "ReturnConsumedCapacity" not in request:
-        return EMPTY if item is None else b'{"Item":%b}' % item
-    return members(Item=item, ConsumedCapacity=_consumed_capacity(request, used))
+
+    def finish(found: Sized | None) -> bytes:
+        size, item = found or (0, None)
+        used = Consumption(read_units(size, request.get("ConsistentRead") is True))
+        context.meter.read(caller, table, used)
+        if item is not None and projection is not None:
+            item = body(projection.apply(ujson.loads(item)))
+        if "ReturnConsumedCapacity" not in request:
+            return EMPTY if item is None else b'{"Item":%b}' % item
+        return members(Item=item, ConsumedCapacity=_consumed_capacity(request, used))
+
+    return then(table.get(row), finish)
 
 
 def read_projection(request: Request) -> Projection | None:
@@ -111,27 +118,24 @@ def put_item(
         raise validation("Item size has exceeded the maximum allowed size")
     check_index_keys(table.definition, item)
     check_paths(table.definition, request, condition)
-    new = Stored(size, dumps(item))
-    table.refuse_contended(row)
+    put = Put(item, Stored(size, dumps(item)))
     context.meter.admit_write(caller, table)
 
     if condition is None and len(request) == 2:  # the table and the item alone
 
-        def put() -> bytes:
-            context.meter.write(caller, table, written(table.overwrite(row, item, new), size))
+        def finish(done: Written) -> bytes:
+            context.meter.write(caller, table, written(done))
             return EMPTY
 
-        return table.submit(put)
+        return table.write(Write(row, put), finish)
 
     refuse_reads(context, table, condition, None, request.get("ReturnValues"))
-    write = _Write(context, caller, request, table, row)
-
-    def replace() -> bytes:
-        old = write.checked(condition)
-        used = written(table.put(row, item, new, old), size)
-        return write.reply(used, _all_old(request, old))
-
-    return table.submit(replace)
+    if condition is None and request.get("ReturnValues") != "ALL_OLD":
+        write = Write(row, put)
+    else:
+        write = conditional(row, request, condition, put)
+    reply = _Reply(context, caller, request, table, item)
+    return table.write(write, lambda done: reply(done, _all_old(request, done.old)))
 
 
 def delete_item(context: Context, request: Request, caller: Caller) -> asyncio.Future[bytes]:
@@ -148,16 +152,10 @@ def delete_item(context: Context, request: Request, caller: Caller) -> asyncio.F
     row = key_row(table.definition, key)
     check_paths(table.definition, request, condition)
     refuse_reads(context, table, condition, None, request.get("ReturnValues"))
-    table.refuse_contended(row)
     context.meter.admit_write(caller, table)
-    write = _Write(context, caller, request, table, row)
-
-    def delete() -> bytes:
-        old = write.checked(condition)
-        used = written(UNCHANGED if old is None else table.delete(row, old), 0)
-        return write.reply(used, _all_old(request, old))
-
-    return table.submit(delete)
+    write = Write(row, DELETE) if condition is None else conditional(row, request, condition, DELETE)
+    reply = _Reply(context, caller, request, table, key)
+    return table.write(write, lambda done: reply(done, _all_old(request, done.old)))
 
 
 def update_item(context: Context, request: Request, caller: Caller) -> asyncio.Future[bytes]:
@@ -174,33 +172,104 @@ def update_item(context: Context, request: Request, caller: Caller) -> asyncio.F
         raise error.enveloped() from None
     table = context.table(request["TableName"])
     row = key_row(table.definition, key)
-    check_update(table, update)
+    check_update(table.definition, update)
     check_paths(table.definition, request, update, condition)
     if update is not None and update.is_too_large:
         raise _update_too_large()
     refuse_reads(context, table, condition, update, request.get("ReturnValues"))
-    table.refuse_contended(row)
     context.meter.admit_write(caller, table)
-    write = _Write(context, caller, request, table, row)
-
-    def run() -> bytes:
-        old = write.checked(condition)
-        before: Item = {} if old is None else ujson.loads(old.text)
-        done = UNCHANGED if old is None else Written(old.size, ())
-        after, new = updated_item(table, update, before, key, old) or ({}, None)
-        if new is not None and new != old:
-            done = table.put(row, after, new, old)
-        size = 0 if new is None else new.size
-        return write.reply(written(done, size), _updated_attributes(request, update, before, after, old))
-
-    return table.submit(run)
+    updating = Updating(table.definition, request, key, condition, update)
+    reply = _Reply(context, caller, request, table, key)
+    return table.write(
+        Write(row, updating, looks(condition, update)), lambda done: reply(done, updating.attributes(done))
+    )
 
 
-def check_update(table: Table, update: Update | None) -> None:
+DELETE = Delete()
+
+
+def conditional(
+    row: RowKey, request: Request, condition: Condition | None, effect: Put | Delete | None
+) -> Write:
+    """A write that is done if the condition holds; `effect` None only looks whether it does."""
+
+    def decide(stored: Stored | None) -> Effect:
+        item = {} if stored is None or condition is None else ujson.loads(stored.text)
+        if condition is not None and not condition.matches(item):
+            return _condition_failed(request, stored)
+        return effect or Keep(0 if stored is None else stored.size)
+
+    return Write(row, decide, looks(condition))
+
+
+def looks(*bound: Condition | Update | None) -> int:
+    """In how many ways expressions look at an item, about: as often as they name a path in it."""
+    return sum([each.size for each in bound if each is not None])
+
+
+class Updating:
+    """An update of one item, which decides what becomes of it."""
+
+    __slots__ = ("_after", "_before", "_condition", "_definition", "_key", "_request", "_update")
+
+    def __init__(
+        self,
+        definition: TableDefinition,
+        request: Request,
+        key: Item,
+        condition: Condition | None,
+        update: Update | None,
+    ) -> None:
+        self._definition = definition
+        self._request = request
+        self._key = key
+        self._condition = condition
+        self._update = update
+        # Of the last decision, which is the one that was carried out.
+        self._before: Item = {}
+        self._after: Item = {}
+
+    def __call__(self, stored: Stored | None) -> Effect:
+        before: Item = {} if stored is None else ujson.loads(stored.text)
+        self._before, self._after = before, before
+        if self._condition is not None and not self._condition.matches(before):
+            return _condition_failed(self._request, stored)
+        updated = updated_item(self._definition, self._update, before, self._key, stored)
+        if updated is None:
+            return Keep()
+        self._after, new = updated
+        return Put(self._after, new, before)
+
+    def of_transaction(self, stored: Stored | None) -> Effect:
+        """The same, where an update of the key has not been refused yet."""
+        check_update(self._definition, self._update)
+        return self(stored)
+
+    def attributes(self, done: Written) -> str | None:
+        """The Attributes that ReturnValues asks for, None for none."""
+        wanted = self._request.get("ReturnValues", "NONE")
+        if wanted == "NONE":
+            return None
+        if wanted == "ALL_OLD":
+            return None if done.old is None else done.old.text
+        if wanted == "ALL_NEW":
+            return dumps(self._after) if self._after else None
+        if self._update is None:
+            return None
+        updated = self._update.updated(self._before if wanted == "UPDATED_OLD" else self._after)
+        return dumps(updated) if updated else None
+
+
+def _condition_failed(request: Request, stored: Stored | None) -> Refuse:
+    wanted = request.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD"
+    return Refuse(errors.condition_failed(stored.text if wanted and stored is not None else None))
+
+
+def check_update(definition: TableDefinition, update: Update | None) -> None:
     """An update leaves the key alone."""
     if update is None:
         return
-    for attribute in table.definition.key_attributes:
+    for attribute in definition.key_attributes:
         if attribute.name in update.attribute_names:
             raise errors.invalid_parameters(
                 f"Cannot update attribute {attribute.name}. This attribute is part of the key"
@@ -208,7 +277,7 @@ def check_update(table: Table, update: Update | None) -> None:
 
 
 def updated_item(
-    table: Table, update: Update | None, before: Item, key: Item, old: Stored | None
+    definition: TableDefinition, update: Update | None, before: Item, key: Item, old: Stored | None
 ) -> tuple[Item, Stored] | None:
     """The item after an update of what is stored, which is `before`, or `{}` where `old` is None.
 
@@ -221,9 +290,9 @@ def updated_item(
             return None
         after, changed = update.apply(after), update.attribute_names
     size = item_size(after) if old is None else resized(old.size, before, after, changed, MAX_ITEM_BYTES)
-    if too_large(table.definition, after, size):
+    if too_large(definition, after, size):
         raise _update_too_large()
-    check_updated_index_keys(table.definition, before, after)
+    check_updated_index_keys(definition, before, after)
     return after, Stored(size, dumps(after))
 
 
@@ -254,38 +323,30 @@ def _update_and_condition(request: Request) -> tuple[Update | None, Condition | 
     return update or attribute_updates, condition or expected
 
 
-class _Write:
-    """A write of one item that has a condition or an answer, as it runs in its group."""
+class _Reply:
+    """The answer to a write of one item that has a condition or answers something; `key` holds the item's key."""
 
-    __slots__ = ("_caller", "_context", "_request", "_row", "_table")
+    __slots__ = ("_caller", "_context", "_key", "_request", "_table")
 
-    def __init__(self, context: Context, caller: Caller, request: Request, table: Table, row: RowKey) -> None:
+    def __init__(self, context: Context, caller: Caller, request: Request, table: Table, key: Item) -> None:
         self._context = context
         self._caller = caller
         self._request = request
         self._table = table
-        self._row = row
+        self._key = key
 
-    def checked(self, condition: Condition | None) -> Stored | None:
-        """The stored item, once the condition holds for it. One that does not hold costs a write, too."""
-        stored = self._table.stored(self._row)
-        if condition is not None and not condition.matches(
-            {} if stored is None else ujson.loads(stored.text)
-        ):
-            size = 0 if stored is None else stored.size
-            self._context.meter.write(self._caller, self._table, Consumption(write_units(size)))
-            wanted = self._request.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD"
-            raise errors.condition_failed(stored.text if wanted and stored is not None else None)
-        return stored
-
-    def reply(self, used: Consumption, attributes: str | None) -> bytes:
+    def __call__(self, done: Written, attributes: str | None) -> bytes:
+        """Raises what a condition that did not hold is answered; it costs a write, too."""
         request = self._request
+        used = written(done)
         self._context.meter.write(self._caller, self._table, used)
+        if done.refused is not None:
+            raise done.refused
         if _REPORTS.isdisjoint(request):
             return EMPTY if attributes is None else b'{"Attributes":%b}' % attributes.encode()
         metrics = None
         if request.get("ReturnItemCollectionMetrics") == "SIZE":
-            metrics = collection_metrics(self._table, self._row, request.get("Key") or request["Item"])
+            metrics = collection_metrics(self._table.definition, done, self._key)
         return members(
             Attributes=attributes,
             ConsumedCapacity=_consumed_capacity(request, used),
@@ -297,35 +358,17 @@ def _consumed_capacity(request: Request, used: Consumption) -> str | None:
     return optional(consumed_capacity(request.get("ReturnConsumedCapacity"), request["TableName"], used))
 
 
-def collection_metrics(table: Table, row: RowKey, key: Item) -> dict[str, Any] | None:
+def collection_metrics(definition: TableDefinition, done: Written, key: Item) -> dict[str, Any] | None:
     """ItemCollectionMetrics of an item's collection as a write leaves it; None on a table without local indexes.
 
     The service answers a range of whole gigabytes that the size lies in.
     """
-    size = table.collection_size(row)
-    if size is None:
+    if done.collection is None:
         return None
-    name = table.definition.hash_key.name
-    low = size // GIGABYTE
+    name = definition.hash_key.name
+    low = done.collection // GIGABYTE
     return {"ItemCollectionKey": {name: key[name]}, "SizeEstimateRangeGB": [float(low), float(low + 1)]}
 
 
 def _all_old(request: Request, old: Stored | None) -> str | None:
     return old.text if old is not None and request.get("ReturnValues") == "ALL_OLD" else None
-
-
-def _updated_attributes(
-    request: Request, update: Update | None, before: Item, after: Item, old: Stored | None
-) -> str | None:
-    """The Attributes that ReturnValues asks for, None for none."""
-    wanted = request.get("ReturnValues", "NONE")
-    if wanted == "NONE":
-        return None
-    if wanted == "ALL_OLD":
-        return None if old is None else old.text
-    if wanted == "ALL_NEW":
-        return dumps(after) if after else None
-    if update is None:
-        return None
-    updated = update.updated(before if wanted == "UPDATED_OLD" else after)
-    return dumps(updated) if updated else None

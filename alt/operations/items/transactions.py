@@ -24,7 +24,6 @@ from alt.capacity import (
     Consumption,
     consumed_capacities,
     read_units,
-    write_units,
 )
 from alt.config import MAX_ITEM_BYTES
 from alt.errors import ApiError, validation
@@ -33,21 +32,30 @@ from alt.operations.caller import Caller
 from alt.operations.capacity.metering import written
 from alt.operations.context import Context
 from alt.operations.items.index_keys import check_index_keys, too_large
-from alt.operations.items.items import check_update, collection_metrics, read_projection, updated_item
+from alt.operations.items.items import (
+    DELETE,
+    Updating,
+    collection_metrics,
+    conditional,
+    looks,
+    read_projection,
+)
 from alt.operations.items.write_isolation import refuse_reads
 from alt.operations.keys import check_key_not_empty, item_row, key_row
-from alt.operations.reply import EMPTY, body, dumps, members, optional
-from alt.storage.model.rows import RowKey
-from alt.storage.sqlite.indexes import Stored
-from alt.storage.sqlite.journal import Token
-from alt.storage.sqlite.long_reads import DECODED_FACTOR, STEP_BYTES
-from alt.storage.sqlite.table import TOKEN_SECONDS, UNCHANGED, Table, Written
+from alt.operations.reply import EMPTY, body, members, optional
+from alt.storage.engine import Answer, ConflictError, Table, settled
+from alt.storage.model.items import TOKEN_SECONDS, Put, Refuse, Stored, Token, Write, Written
+from alt.storage.model.keys import NOWHERE, RowKey
+from alt.storage.model.reads import Sized
 from alt.values.attribute import normalize_item
+from alt.values.json import dumps
 from alt.values.types import Item
 
 Request = dict[str, Any]
 
 MAX_TRANSACTION_BYTES = 4 * 1024 * 1024
+# So many bytes of items are cut to projections in one turn of the event loop: about 5 ms.
+STEP_BYTES = 128 * 1024
 
 # Without any of these an action has neither an update nor a condition.
 _EXPRESSION_PARAMETERS = frozenset(
@@ -71,8 +79,7 @@ class _Action:
     """One action, as it comes to be known step by step.
 
     Prepared: what its request says; `key` is the item of a Put. Located: its table and row, or why
-    its key fits no row there (`mismatch`). Evaluated: the `old` item, and the one to store in its
-    place as `item` and `new`, which stay None where it deletes or only checks.
+    its key fits no row there (`mismatch`).
     """
 
     kind: str
@@ -81,12 +88,10 @@ class _Action:
     size: int
     condition: Condition | None = None
     update: Update | None = None
-    item: Item | None = None
-    new: Stored | None = None
+    put: Put | None = None
     table: Table = field(init=False)
-    row: RowKey | None = None
+    row: RowKey = NOWHERE
     mismatch: ApiError | None = None
-    old: Stored | None = None
 
 
 def read_actions(request: Request) -> list[_Action]:
@@ -99,7 +104,7 @@ def read_actions(request: Request) -> list[_Action]:
 
 def transact_write_items(
     context: Context, request: Request, caller: Caller, actions: list[_Action]
-) -> bytes | asyncio.Future[bytes]:
+) -> Answer[bytes]:
     """`actions`: what `read_actions` answers of the request."""
     _locate(context, actions)
     _refuse_repeated_rows(actions)
@@ -111,19 +116,17 @@ def transact_write_items(
             _check_empty_index_keys(action)
         if action.condition is not None or action.update is not None:
             refuse_reads(context, action.table, action.condition, action.update)
-    token = _token(context, request)
-    if token is not None and token.token in context.store.transactions.tokens:
-        return _replayed(context, request, caller, actions)
-    _step(actions, _refuse_contended)
-    rows: dict[Table, list[RowKey]] = {action.table: [] for action in actions}
-    for action in actions:
-        if action.row is not None:
-            rows[action.table].append(action.row)
+    if not context.meter.is_idle:
+        _step(actions, lambda action: context.meter.admit_write(caller, action.table))
 
-    def work() -> bytes:
-        return _write(context, request, caller, actions)
+    def finish(done: Sequence[Written]) -> bytes:
+        return _reply(context, request, caller, actions, done)
 
-    return context.store.transactions.write(rows, work, token)
+    def replayed(sizes: Sequence[int]) -> bytes:
+        return _replayed(context, request, caller, actions, sizes)
+
+    writes = [(action.table, _write(action)) for action in actions]
+    return context.engine.transact(writes, _token(context, request), finish, replayed)
 
 
 def transact_get_items(context: Context, request: Request, caller: Caller) -> bytes | asyncio.Future[bytes]:
@@ -139,14 +142,21 @@ def transact_get_items(context: Context, request: Request, caller: Caller) -> by
         if action.mismatch is not None:
             check_key_not_empty(action.table.definition, action.key)
     _raise_if_cancelled([action.mismatch for action in actions])
-    _step(actions, _refuse_contended)
-    tables = list(dict.fromkeys([action.table for action in actions]))
     _step(actions, lambda action: context.meter.admit_read(caller, action.table))
-
-    found = context.store.transactions.read(tables, lambda: _read(actions))
+    keys = [(action.table, action.row) for action in actions]
+    try:
+        found = context.engine.get_together(keys)
+    except ConflictError as conflict:
+        _raise_if_cancelled(conflict.errors)
+        raise
 
     async def reply() -> bytes:
-        items, used = await found if isinstance(found, asyncio.Future) else found
+        items = await settled(found)
+        if sum([0 if item is None else item[0] for item in items]) > MAX_TRANSACTION_BYTES:
+            raise _too_large()
+        used = _Consumptions()
+        for action, item in zip(actions, items, strict=True):
+            used.add(action, Consumption(read_units(0 if item is None else item[0], consistent=True)))
         used.count(context.meter.read, caller)
         responses = await _responses(items, projections)
         return members(
@@ -156,36 +166,21 @@ def transact_get_items(context: Context, request: Request, caller: Caller) -> by
     return asyncio.ensure_future(reply())
 
 
-def _read(actions: Sequence[_Action]) -> tuple[list[bytes | None], _Consumptions]:
-    items: list[bytes | None] = []
-    used = _Consumptions()
-    total = 0
-    for action in actions:
-        assert action.row is not None
-        size, item = action.table.get_sized(action.row) or (0, None)
-        total += size
-        if total > MAX_TRANSACTION_BYTES:
-            raise _too_large()
-        used.add(action, Consumption(read_units(size, consistent=True)))
-        items.append(item)
-    return items, used
-
-
-async def _responses(items: Sequence[bytes | None], projections: Sequence[Projection | None]) -> list[bytes]:
+async def _responses(items: Sequence[Sized | None], projections: Sequence[Projection | None]) -> list[bytes]:
     """What is asked for of each item; large ones are cut in several turns of the event loop."""
     responses = []
     step = 0
-    for item, projection in zip(items, projections, strict=True):
-        if item is None:
+    for found, projection in zip(items, projections, strict=True):
+        if found is None:
             responses.append(EMPTY)
             continue
-        shown = item
+        size, shown = found
         if projection is not None:
-            step += len(item) * DECODED_FACTOR
+            step += size
             if step >= STEP_BYTES:
                 step = 0
                 await asyncio.sleep(0)
-            shown = body(projection.apply(ujson.loads(item)))
+            shown = body(projection.apply(ujson.loads(shown)))
         responses.append(b'{"Item":%b}' % shown)
     return responses
 
@@ -194,11 +189,12 @@ def _too_large() -> ApiError:
     return validation("Aggregate size of all items in the transaction exceeds the limit of 4 MB")
 
 
-def _replayed(context: Context, request: Request, caller: Caller, actions: Sequence[_Action]) -> bytes:
+def _replayed(
+    context: Context, request: Request, caller: Caller, actions: Sequence[_Action], sizes: Sequence[int]
+) -> bytes:
     """What was done before is answered again, and costs the reading of its items."""
     used = _Consumptions()
-    for action in actions:
-        size, _ = (action.row and action.table.get_sized(action.row)) or (0, None)
+    for action, size in zip(actions, sizes, strict=True):
         used.add(action, Consumption(read_units(size, consistent=True)))
     used.count(context.meter.read, caller)
     return members(ConsumedCapacity=used.shown(request, actions, READ))
@@ -245,7 +241,7 @@ def _prepare(item: Request) -> _Action:
         size = normalize_item(key, older=True)
         if size > MAX_ITEM_BYTES:
             raise validation("Item size has exceeded the maximum allowed size")
-        action = _Action(kind, request, key, size, item=key, new=Stored(size, dumps(key)))
+        action = _Action(kind, request, key, size, put=Put(key, Stored(size, dumps(key))))
     else:
         key = request["Key"]
         action = _Action(kind, request, key, normalize_item(key, older=True))
@@ -267,14 +263,9 @@ def _locate(context: Context, actions: Sequence[_Action]) -> None:
 
 
 def _refuse_repeated_rows(actions: Sequence[_Action]) -> None:
-    rows = [(action.table.definition.id, action.row) for action in actions if action.row is not None]
+    rows = [(action.table.definition.id, action.row) for action in actions if action.row is not NOWHERE]
     if len(set(rows)) < len(rows):
         raise validation("Transaction request cannot include multiple operations on one item")
-
-
-def _refuse_contended(action: _Action) -> None:
-    if action.row is not None:
-        action.table.refuse_contended(action.row)
 
 
 def _check_empty_index_keys(action: _Action) -> None:
@@ -290,128 +281,70 @@ def _check_empty_index_keys(action: _Action) -> None:
         action.mismatch = action.mismatch or error
 
 
-# Tokens
-
-
 def _token(context: Context, request: Request) -> Token | None:
-    """The request's token, once it is known not to be another request's or one under way."""
     text = request.get("ClientRequestToken")
     if text is None:
         return None
     items = ujson.dumps(request["TransactItems"], sort_keys=True)
-    token = Token(
-        text, hashlib.sha256(items.encode("utf-8", "replace")).digest(), context.clock() + TOKEN_SECONDS
-    )
-    transactions = context.store.transactions
-    known = transactions.tokens.get(text)
-    if known is not None and known.expires < context.clock():
-        del transactions.tokens[text]
-        known = None
-    running = transactions.running.get(text)
-    if (running or (known.request if known is not None else token.request)) != token.request:
-        raise errors.idempotent_parameter_mismatch()
-    if running is not None:
-        raise errors.transaction_in_progress()
-    return token
+    digest = hashlib.sha256(items.encode("utf-8", "replace")).digest()
+    return Token(text, digest, context.clock() + TOKEN_SECONDS)
 
 
 # Running
 
 
-def _evaluate(action: _Action) -> None:
+def _write(action: _Action) -> Write:
     """What the action does, on the item as it is before the transaction."""
-    table, condition, update = action.table, action.condition, action.update
-    if action.row is not None:
-        action.old = table.stored(action.row)
-    if action.mismatch is not None or action.row is None:
-        raise action.mismatch or errors.internal_server_error()
-    old = action.old
-    if condition is None and update is None:
-        return
-    check_update(table, update)
-    before: Item = {} if old is None else ujson.loads(old.text)
-    if condition is not None and not condition.matches(before):
-        wanted = action.request.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD"
-        raise errors.condition_failed(old.text if wanted and old is not None else None)
-    if update is None:
-        return
-    updated = updated_item(table, update, before, action.key, old)
-    if updated is not None:
-        action.item, action.new = updated
+    mismatch, condition, update, put = action.mismatch, action.condition, action.update, action.put
+    if mismatch is not None:
+        return Write(action.row, lambda _: Refuse(mismatch))
+    if action.kind == "Update":
+        updating = Updating(action.table.definition, action.request, action.key, condition, update)
+        return Write(action.row, updating.of_transaction, looks(condition, update))
+    if action.kind == "ConditionCheck":
+        return conditional(action.row, action.request, condition, None)
+    effect = DELETE if put is None else put
+    return (
+        Write(action.row, effect)
+        if condition is None
+        else conditional(action.row, action.request, condition, effect)
+    )
 
 
-def _write(context: Context, request: Request, caller: Caller, actions: Sequence[_Action]) -> bytes:
-    """The transaction itself, inside the transactions of its tables."""
-    if not context.meter.is_idle:
-        _step(actions, lambda action: context.meter.admit_write(caller, action.table))
+def _reply(
+    context: Context,
+    request: Request,
+    caller: Caller,
+    actions: Sequence[_Action],
+    done: Sequence[Written],
+) -> bytes:
+    """What is cancelled has been prepared all the same, and costs that, but for what met another transaction."""
+    refusals = [each.refused for each in done]
     used = _Consumptions()
-    try:
-        _step(actions, _evaluate)
-    except ApiError:  # what is cancelled has been prepared all the same
-        for action in actions:
-            used.add(action, Consumption(write_units(0 if action.old is None else action.old.size)))
+    if not any(each is not None and each.type == "TransactionConflictException" for each in refusals):
+        for action, each in zip(actions, done, strict=True):
+            used.add(action, written(each))
         used.count(context.meter.write, caller)
-        raise
-    _apply_all(actions, used)
-    used.count(context.meter.write, caller)
+    _raise_if_cancelled(refusals)
     if _REPORTS.isdisjoint(request):
         return EMPTY
-    metrics = _collection_metrics(actions) if request.get("ReturnItemCollectionMetrics") == "SIZE" else None
+    metrics = None
+    if request.get("ReturnItemCollectionMetrics") == "SIZE":
+        metrics = _collection_metrics(actions, done)
     return members(
         ConsumedCapacity=used.shown(request, actions, WRITE), ItemCollectionMetrics=optional(metrics or None)
     )
 
 
-def _apply_all(actions: Sequence[_Action], used: _Consumptions) -> None:
-    if _are_plain_puts(actions):
-        puts: list[tuple[RowKey, Stored, int | None]] = []
-        units = 0.0
-        for action in actions:
-            row, new, old = action.row, action.new, action.old
-            if row is None or new is None:
-                continue
-            old_size = None if old is None else old.size
-            units += write_units(max(new.size, old_size or 0))
-            if new != old:
-                puts.append((row, new, old_size))
-        actions[0].table.put_all(puts)
-        used.add(actions[0], Consumption(units))
-        return
-    problems: list[ApiError | None] = [None] * len(actions)
-    for position, action in enumerate(actions):
-        try:
-            used.add(action, _apply(action))
-        except ApiError as error:  # an item collection grows too large
-            problems[position] = error
-            _raise_if_cancelled(problems)
-
-
-def _are_plain_puts(actions: Sequence[_Action]) -> bool:
-    """Whether all there is to do is to store items, all in one table, which nothing else is to know of."""
-    table = actions[0].table
-    return table.is_plain and all(action.new is not None and action.table is table for action in actions)
-
-
-def _apply(action: _Action) -> Consumption:
-    """A check costs what a write of its item would."""
-    old, new = action.old, action.new
-    assert action.row is not None
-    done = UNCHANGED if old is None else Written(old.size, ())
-    if new is not None and action.item is not None:
-        if new != old:
-            done = action.table.put(action.row, action.item, new, old)
-    elif action.kind == "Delete" and old is not None:
-        done = action.table.delete(action.row, old)
-    return written(done, 0 if new is None else new.size)
-
-
-def _collection_metrics(actions: Sequence[_Action]) -> dict[str, list[dict[str, Any]]]:
+def _collection_metrics(
+    actions: Sequence[_Action], done: Sequence[Written]
+) -> dict[str, list[dict[str, Any]]]:
     """By the tables' names as given, one for each collection that was written to."""
     found: dict[str, dict[Any, dict[str, Any]]] = {}
-    for action in actions:
-        if action.kind == "ConditionCheck" or action.row is None:
+    for action, each in zip(actions, done, strict=True):
+        if action.kind == "ConditionCheck" or action.row is NOWHERE:
             continue
-        metrics = collection_metrics(action.table, action.row, action.key)
+        metrics = collection_metrics(action.table.definition, each, action.key)
         if metrics is not None:
             found.setdefault(action.request["TableName"], {})[action.row.pk] = metrics
     return {name: list(collections.values()) for name, collections in found.items()}

@@ -11,7 +11,7 @@ from alt.config import FORBID_RMW, WRITE_ISOLATION_TAG
 from alt.errors import validation
 from alt.expressions import Condition, Update
 from alt.operations.context import Context
-from alt.storage.sqlite.table import Table
+from alt.storage.engine import Table
 
 # Of the ReturnValues: what a write without a read knows.
 _KNOWN = (None, "NONE", "UPDATED_NEW")

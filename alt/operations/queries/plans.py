@@ -13,7 +13,7 @@ from typing import Any
 
 from alt.expressions import KeyRange, Projection
 from alt.operations.queries.source import Source
-from alt.storage.model.rows import PartitionRange
+from alt.storage.model.ranges import PartitionRange
 from alt.values.attribute import normalize_item
 from alt.values.types import AttributeValue
 

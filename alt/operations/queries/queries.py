@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from functools import partial
 from typing import Any, NamedTuple
 
 from alt.errors import ApiError, validation
@@ -12,11 +10,13 @@ from alt.operations.caller import Caller
 from alt.operations.context import Context
 from alt.operations.keys import check_paths
 from alt.operations.parameters import check_expressions
-from alt.operations.queries.pages import Page, Wanted, page, page_in_steps
+from alt.operations.queries.pages import consumption, page_read, reply
 from alt.operations.queries.plans import Plan, shape_of
 from alt.operations.queries.source import Source, check_filter, must_fetch, read_source
-from alt.storage.model.rows import Key, PartitionRange, SlotRange
-from alt.storage.sqlite.table import Table
+from alt.storage.engine import Answer, Table, then
+from alt.storage.model.keys import Key
+from alt.storage.model.pages import PageFound
+from alt.storage.model.ranges import PartitionRange, SlotRange
 from alt.values.attribute import normalize_item
 from alt.values.types import Item
 
@@ -32,7 +32,7 @@ _INVALID_IN_QUERY = (
 )
 
 
-def query(context: Context, request: Request, caller: Caller) -> bytes | asyncio.Future[bytes]:
+def query(context: Context, request: Request, caller: Caller) -> Answer[bytes]:
     shape = shape_of(request)
     plan = context.plans.get(shape)
     read = None if plan is None else _read_again(context, plan, request)
@@ -40,16 +40,17 @@ def query(context: Context, request: Request, caller: Caller) -> bytes | asyncio
         read = _read(context, request)
         if shape is not None:
             context.plans.put(shape, read.plan)
-    table, plan, rows, condition = read
+    table, plan, keys, condition = read
     context.meter.admit_read(caller, table, plan.source.index)
-    wanted = Wanted(table, plan.source, request, rows, condition, plan.projection, plan.fetch)
-    found = page(wanted, may_be_short=plan.is_short)
-    if found is None:
-        plan.is_short = False
-        return _in_steps(context, caller, wanted)
-    plan.is_short = found.is_short
-    context.meter.read(caller, table, found.used)
-    return found.reply
+    wanted = page_read(
+        request, keys, condition, plan.projection, fetch=plan.fetch, may_be_short=plan.is_short
+    )
+
+    def finish(found: PageFound) -> bytes:
+        plan.is_short = found.is_short
+        return _reply(context, caller, request, table, plan.source, found)
+
+    return then(table.page(wanted), finish)
 
 
 class _Read(NamedTuple):
@@ -63,7 +64,7 @@ class _Read(NamedTuple):
 
 def _read_again(context: Context, plan: Plan, request: Request) -> _Read | None:
     """A request of a known shape; None where anything about its values is unusual, which `_read` has the words for."""
-    table = context.store.table(plan.definition.name)
+    table = context.engine.table(plan.definition.name)
     if table is None or table.definition is not plan.definition:
         return None
     try:
@@ -125,7 +126,7 @@ def _read(context: Context, request: Request) -> _Read:
     return _Read(table, plan, rows, condition)
 
 
-def scan(context: Context, request: Request, caller: Caller) -> bytes | asyncio.Future[bytes]:
+def scan(context: Context, request: Request, caller: Caller) -> Answer[bytes]:
     check_expressions(
         request,
         ("ProjectionExpression", "FilterExpression"),
@@ -148,29 +149,23 @@ def scan(context: Context, request: Request, caller: Caller) -> bytes | asyncio.
     _check_select(request)
     table = context.table(request["TableName"])
     source = read_source(table.definition, request)
-    columns = source.columns
-    rows = SlotRange(columns) if segment is None else SlotRange.segment(columns, *segment)
+    layout = source.layout
+    keys = SlotRange(layout) if segment is None else SlotRange.segment(layout, *segment)
     if start is not None:
-        rows = rows.after(_scan_start(source, start, rows, segment))
+        keys = keys.after(_scan_start(source, start, keys, segment))
     check_paths(table.definition, request, condition, projection)
     fetch = must_fetch(source, request, () if projection is None else projection.attribute_names)
     context.meter.admit_read(caller, table, source.index)
-    wanted = Wanted(table, source, request, rows, condition, projection, fetch)
-    found = page(wanted, may_be_short=False)
-    if found is None:
-        return _in_steps(context, caller, wanted)
-    context.meter.read(caller, table, found.used)
-    return found.reply
+    wanted = page_read(request, keys, condition, projection, fetch=fetch)
+    return then(table.page(wanted), lambda found: _reply(context, caller, request, table, source, found))
 
 
-def _in_steps(context: Context, caller: Caller, wanted: Wanted) -> asyncio.Future[bytes]:
-    async def reply(reading: asyncio.Future[Page]) -> bytes:
-        found = await reading
-        context.meter.read(caller, wanted.table, found.used)
-        return found.reply
-
-    reading = context.store.long_reads.run(wanted.table, partial(page_in_steps, wanted))
-    return asyncio.ensure_future(reply(reading))
+def _reply(
+    context: Context, caller: Caller, request: Request, table: Table, source: Source, found: PageFound
+) -> bytes:
+    used = consumption(source, request, found)
+    context.meter.read(caller, table, used)
+    return reply(source, request, found, used)
 
 
 def _start_key(request: Request, *, older: bool) -> Item | None:

@@ -9,14 +9,14 @@ from alt.errors import invalid_parameters, validation
 from alt.expressions import KeyRange
 from alt.operations.keys import hash_value, key_row, range_value, schema_mismatch
 from alt.storage.model.definition import IndexDefinition, KeyAttribute, TableDefinition
-from alt.storage.model.rows import ITEMS, Bound, Columns, EncodedKey, Key, PartitionRange, slot_of
-from alt.storage.sqlite.indexes import index_columns
+from alt.storage.model.keys import EncodedKey, Key, layout_of, slot_of
+from alt.storage.model.ranges import Bound, PartitionRange
 from alt.values.keys import encode, prefix_upper_bound
 from alt.values.types import Item
 
 
 class Source:
-    """A clustered table that can be read: its columns, key schema and projection.
+    """What can be read: its key schema and projection.
 
     `projected` are the names of the attributes that its rows hold, None for all.
     """
@@ -24,15 +24,13 @@ class Source:
     def __init__(self, definition: TableDefinition, index: IndexDefinition | None) -> None:
         self.definition = definition
         self.index = index
-        self.columns: Columns = ITEMS if index is None else index_columns(index)
+        self.layout = layout_of(index)
         self.hash_keys = (definition.hash_key,) if index is None else index.hash_keys
         self.range_keys = definition.key_attributes[1:] if index is None else index.range_keys
         keys = [*self.hash_keys, *self.range_keys, *definition.key_attributes]
         # A LastEvaluatedKey holds the index's key and the table's.
         self.key_names = list(dict.fromkeys(key.name for key in keys))
-        self.projected: frozenset[str] | None = None
-        if index is not None and index.projection != "ALL":
-            self.projected = frozenset([*self.key_names, *index.non_key_attributes])
+        self.projected = None if index is None else definition.projected_names(index)
 
     @property
     def is_global(self) -> bool:
@@ -62,11 +60,11 @@ class Source:
         if key_range.range_values:
             prefix += tuple(map(range_value, self.range_keys, key_range.range_values))
         if key_range.operator is None:
-            return PartitionRange(self.columns, prefix, None, None, descending)
+            return PartitionRange(self.layout, prefix, None, None, descending)
         bounded = self.range_keys[len(key_range.range_values)]
         operands = [range_value(bounded, operand) for operand in key_range.operands]
         low, high = _bounds(key_range.operator, operands)
-        return PartitionRange(self.columns, prefix, low, high, descending)
+        return PartitionRange(self.layout, prefix, low, high, descending)
 
     def unprojected(self, names: Iterable[str]) -> list[str]:
         """Those attributes that its rows do not hold, sorted."""

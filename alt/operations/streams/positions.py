@@ -8,16 +8,17 @@ number in DynamoDB's dress.
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any, NamedTuple
 
 from alt.errors import ApiError, invalid_parameters, resource_not_found, validation
-from alt.operations.streams.settings import Stream
+from alt.storage.model.changes import ITERATOR_SECONDS, STREAM_SECONDS, ChangesFound, Positions
 from alt.storage.model.definition import StreamDefinition
-from alt.storage.model.rows import ITEMS, SlotRange
-from alt.storage.sqlite.maintenance.log_trimming import ITERATOR_SECONDS, STREAM_SECONDS
+from alt.storage.model.keys import ITEMS
+from alt.storage.model.ranges import SlotRange
 
 # SDKs want 21 digits at least.
 _SEQUENCE_BASE = 10**20
@@ -86,46 +87,50 @@ def shard_slots(stream: StreamDefinition, shard: int) -> SlotRange:
     return SlotRange.segment(ITEMS, shard, stream.shards)
 
 
-def end(stream: Stream) -> int:
+def end(stream: StreamDefinition, log: Positions | ChangesFound) -> int:
     """The position after the last record there is."""
-    last = stream.definition.last
-    return stream.table.log.last() if last is None else last
+    return log.last if stream.last is None else stream.last
 
 
-def horizon(stream: Stream, now: float) -> int:
-    """The position before the oldest record that is younger than a day."""
-    oldest = stream.table.log.last_until(now - STREAM_SECONDS)
-    return min(max(stream.definition.first, oldest), end(stream))
+def moments(request: dict[str, Any], now: float) -> list[float]:
+    """What has to be known of the log to begin there: the last changes up to these moments."""
+    timestamp = request.get("Timestamp")
+    before = [] if timestamp is None else [math.nextafter(timestamp, -math.inf)]
+    return [now - STREAM_SECONDS, *before]
 
 
-def start_position(stream: Stream, request: dict[str, Any], now: float) -> int:
+def horizon(stream: StreamDefinition, log: Positions) -> int:
+    """The position before the oldest record that is younger than a day: the log was asked for that moment first."""
+    return min(max(stream.first, log.until[0]), end(stream, log))
+
+
+def start_position(stream: StreamDefinition, request: dict[str, Any], now: float, log: Positions) -> int:
     """Where a GetShardIterator wants to begin."""
     kind, number = request["ShardIteratorType"], request.get("SequenceNumber")
     if kind in ("AT_SEQUENCE_NUMBER", "AFTER_SEQUENCE_NUMBER"):
-        return _at_sequence_number(stream, kind, number, now)
+        return _at_sequence_number(stream, kind, number, log)
     if number is not None:
         raise invalid_parameters(f"SequenceNumber must not be specified for ShardIteratorType {kind}")
     if kind == "LATEST":
-        return end(stream)
+        return end(stream, log)
     if kind == "TRIM_HORIZON":
-        return horizon(stream, now)
+        return horizon(stream, log)
     timestamp = request.get("Timestamp")
     if timestamp is None:
         raise invalid_parameters(f"Timestamp must be specified for ShardIteratorType {kind}")
     if timestamp > now:
         raise invalid_parameters("Timestamp must not be in the future")
-    before = stream.table.log.last_before(timestamp)
-    return min(max(before, horizon(stream, now)), end(stream))
+    return min(max(log.until[1], horizon(stream, log)), end(stream, log))
 
 
-def _at_sequence_number(stream: Stream, kind: str, number: str | None, now: float) -> int:
+def _at_sequence_number(stream: StreamDefinition, kind: str, number: str | None, log: Positions) -> int:
     if number is None:
         raise invalid_parameters(f"SequenceNumber must be specified for ShardIteratorType {kind}")
     change = int(number) - _SEQUENCE_BASE if _SEQUENCE_NUMBER.fullmatch(number) else -1
     # A shard's first sequence number is known before there is a change of that number.
-    if not 0 <= change <= stream.table.log.last() + 1:
+    if not 0 <= change <= log.last + 1:
         raise validation("Invalid SequenceNumber")
     position = change if kind == "AFTER_SEQUENCE_NUMBER" else change - 1
-    if position < horizon(stream, now):
+    if position < horizon(stream, log):
         raise trimmed()
     return position

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 
-from alt.operations.reply import dumps
 from alt.operations.streams.positions import sequence_number
+from alt.storage.model.changes import Change
 from alt.storage.model.definition import StreamDefinition, TableDefinition
-from alt.storage.sqlite.change_log import Change
+from alt.values.json import dumps
 from alt.values.keys import decode
 from alt.values.sizes import item_size
 from alt.values.types import Item

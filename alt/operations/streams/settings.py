@@ -10,9 +10,9 @@ from typing import NamedTuple
 from alt.errors import ApiError, resource_not_found, validation
 from alt.operations.arns import table_arn
 from alt.operations.context import Context
+from alt.storage.engine import Table
+from alt.storage.model.changes import stream_ended
 from alt.storage.model.definition import StreamDefinition, TableDefinition
-from alt.storage.sqlite.maintenance.log_trimming import stream_ended
-from alt.storage.sqlite.table import Table
 
 Streams = tuple[StreamDefinition, ...]
 
@@ -63,7 +63,7 @@ def parse_stream_arn(arn: str) -> tuple[str, str]:
 def find_stream(context: Context, arn: str) -> Stream:
     """The stream of an ARN of any region. Raises ResourceNotFoundException, or for no ARN ValidationException."""
     name, label = parse_stream_arn(arn)
-    definition = context.store.definition(name)
+    definition = context.engine.definition(name)
     streams = () if definition is None else readable_streams(definition, context.clock())
     stream = next((stream for stream in streams if stream.label == label), None)
     if stream is None:

@@ -8,8 +8,9 @@ from alt.config import MAX_PAGE_BYTES
 from alt.errors import validation
 from alt.operations.caller import Caller
 from alt.operations.context import Context
-from alt.operations.reply import body, dumps, members
-from alt.operations.streams import positions as positions
+from alt.operations.keys import key_schema
+from alt.operations.reply import body, members
+from alt.operations.streams import positions
 from alt.operations.streams.records import RecordWriter
 from alt.operations.streams.settings import (
     Stream,
@@ -18,8 +19,10 @@ from alt.operations.streams.settings import (
     readable_streams,
     stream_arn,
 )
-from alt.operations.tables.description import key_schema
+from alt.storage.engine import Answer, then
+from alt.storage.model.changes import ChangesFound, ChangesRead, Positions
 from alt.storage.model.definition import StreamDefinition
+from alt.values.json import dumps
 
 Request = dict[str, Any]
 
@@ -39,7 +42,7 @@ def list_streams(context: Context, request: Request, caller: Caller) -> bytes:
     now = context.clock()
     found = [
         (definition.name, stream.label)
-        for definition in context.store.definitions()
+        for definition in context.engine.definitions()
         if wanted in (None, definition.name)
         for stream in readable_streams(definition, now)
         if after is None or (definition.name, stream.label) > after
@@ -83,52 +86,63 @@ def describe(stream: Stream, region: str) -> dict[str, Any]:
     }
 
 
-def get_shard_iterator(context: Context, request: Request, caller: Caller) -> bytes:  # noqa: ARG001
+def get_shard_iterator(context: Context, request: Request, caller: Caller) -> Answer[bytes]:  # noqa: ARG001
     stream = find_stream(context, request["StreamArn"])
     shard = positions.shard_number(stream.definition, request["ShardId"])
     now = context.clock()
-    position = positions.start_position(stream, request, now)
-    iterator = positions.ShardIterator(request["StreamArn"], shard, position, now)
-    return body({"ShardIterator": iterator.token()})
+
+    def answer(log: Positions) -> bytes:
+        position = positions.start_position(stream.definition, request, now, log)
+        iterator = positions.ShardIterator(request["StreamArn"], shard, position, now)
+        return body({"ShardIterator": iterator.token()})
+
+    return then(stream.table.positions(*positions.moments(request, now)), answer)
 
 
-def get_records(context: Context, request: Request, caller: Caller) -> bytes:
+def get_records(context: Context, request: Request, caller: Caller) -> Answer[bytes]:
     limit = _limit(request, MAX_RECORDS)
     now = context.clock()
     iterator = positions.parse_iterator(request["ShardIterator"], now)
     stream = find_stream(context, iterator.arn)
-    last = positions.end(stream)
-    if iterator.shard >= stream.definition.shards or iterator.position > last + 1:
+    definition = stream.definition
+    if iterator.shard >= definition.shards:
         raise positions.invalid_iterator()
-    if iterator.position < min(max(stream.table.log.trimmed(), stream.definition.first), last):
-        raise positions.trimmed()
-    records, position = _read(stream, iterator, last, limit, caller.region)
-    ended = stream.definition.last is not None and position >= last
-    following = None if ended else dumps(iterator._replace(position=position, issued=now).token())
-    return members(Records=f"[{','.join(records)}]", NextShardIterator=following)
-
-
-def _read(
-    stream: Stream, iterator: positions.ShardIterator, last: int, limit: int, region: str
-) -> tuple[list[str], int]:
-    """A page of records, and the position after it."""
-    writer = RecordWriter(stream.table.definition, stream.definition, region)
-    slots = positions.shard_slots(stream.definition, iterator.shard)
-    seen = max(min(last, iterator.position + MAX_CHANGES_SCANNED), iterator.position)
-    changes = stream.table.log.changes(
-        iterator.position, seen, slots, old=writer.shows_old, new=writer.shows_new
+    writer = RecordWriter(stream.table.definition, definition, caller.region)
+    read = ChangesRead(
+        iterator.position,
+        positions.shard_slots(definition, iterator.shard),
+        writer.shows_old,
+        writer.shows_new,
+        definition.last,
+        limit,
+        MAX_CHANGES_SCANNED,
     )
+
+    def answer(found: ChangesFound) -> bytes:
+        last = positions.end(definition, found)
+        if iterator.position > last + 1:
+            raise positions.invalid_iterator()
+        if iterator.position < min(max(found.trimmed, definition.first), last):
+            raise positions.trimmed()
+        records, position = _records(writer, found)
+        ended = definition.last is not None and position >= last
+        following = None if ended else dumps(iterator._replace(position=position, issued=now).token())
+        return members(Records=f"[{','.join(records)}]", NextShardIterator=following)
+
+    return then(stream.table.changes(read), answer)
+
+
+def _records(writer: RecordWriter, found: ChangesFound) -> tuple[list[str], int]:
+    """A page of records, and the position after it."""
     records: list[str] = []
     size = 0
-    for change in changes:
+    for change in found.changes:
         record, record_size = writer.record(change)
         size += record_size
         if records and size > MAX_PAGE_BYTES:
             return records, change.seq - 1
         records.append(record)
-        if len(records) == limit:
-            return records, change.seq
-    return records, seen
+    return records, found.position
 
 
 def _shard(stream: StreamDefinition, shard_id: str) -> dict[str, Any]:

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from alt.operations.arns import index_arn, table_arn
+from alt.operations.keys import key_schema
 from alt.operations.tables.quotas import decreases_today
-from alt.storage.model.definition import IndexDefinition, KeyAttribute, StreamDefinition, TableDefinition
+from alt.storage.model.definition import IndexDefinition, StreamDefinition, TableDefinition
+from alt.storage.model.reads import NO_COUNTS, Counts
 
 Description = dict[str, Any]
 # Number of items and their bytes.
-Statistics = tuple[int, int]
 
 _NO_THROUGHPUT = {"ReadCapacityUnits": 0, "WriteCapacityUnits": 0}
 _AS_STORED = (
@@ -35,14 +36,12 @@ def describe(
     definition: TableDefinition,
     region: str,
     now: float,
-    statistics: Statistics = (0, 0),
-    index_statistics: Mapping[str, Statistics] | None = None,
+    counts: Counts = NO_COUNTS,
     status: str = "ACTIVE",
 ) -> Description:
     """The TableDescription of a table, with ARNs of `region`; `now` decides what day it is."""
     settings = definition.settings
     arn = table_arn(region, definition.name)
-    items, size = statistics
     description: Description = {
         "TableName": definition.name,
         "TableStatus": status,
@@ -52,13 +51,13 @@ def describe(
         "AttributeDefinitions": _attribute_definitions(definition),
         "KeySchema": key_schema(definition.key_attributes[:1], definition.key_attributes[1:]),
         "ProvisionedThroughput": _throughput(settings, now),
-        "ItemCount": items,
-        "TableSizeBytes": size,
+        "ItemCount": counts.items,
+        "TableSizeBytes": counts.size,
         "DeletionProtectionEnabled": settings.get("DeletionProtectionEnabled", False),
     }
     description |= {member: settings[member] for member in _AS_STORED if member in settings}
     _add_stream(description, definition)
-    _add_indexes(description, definition.indexes, index_statistics or {}, now)
+    _add_indexes(description, definition.indexes, counts.indexes, now)
     return description
 
 
@@ -109,15 +108,6 @@ def _attribute_definitions(definition: TableDefinition) -> list[dict[str, str]]:
     ]
 
 
-def key_schema(hash_keys: Iterable[KeyAttribute], range_keys: Iterable[KeyAttribute]) -> list[dict[str, str]]:
-    """A KeySchema member."""
-    return [
-        {"AttributeName": attribute.name, "KeyType": key_type}
-        for key_type, attributes in (("HASH", hash_keys), ("RANGE", range_keys))
-        for attribute in attributes
-    ]
-
-
 def _throughput(settings: Mapping[str, Any], now: float) -> Description:
     stored = settings.get("ProvisionedThroughput", _NO_THROUGHPUT)
     return {**stored, "NumberOfDecreasesToday": decreases_today(stored, now)}
@@ -141,7 +131,7 @@ def stream_specification(stream: StreamDefinition) -> Description:
 def _add_indexes(
     description: Description,
     indexes: Iterable[IndexDefinition],
-    statistics: Mapping[str, Statistics],
+    statistics: Mapping[str, tuple[int, int]],
     now: float,
 ) -> None:
     for index in indexes:

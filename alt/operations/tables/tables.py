@@ -6,7 +6,6 @@ and DELETING.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -21,8 +20,9 @@ from alt.operations.tables.description import as_creating, as_deleting, as_resto
 from alt.operations.tables.rules import check_create_table
 from alt.operations.tables.settings import initial_settings, initial_throughput
 from alt.operations.tables.throughput_rules import ON_DEMAND
+from alt.storage.engine import Answer, then
 from alt.storage.model.definition import IndexDefinition, KeyAttribute, TableDefinition
-from alt.storage.sqlite.faults import DATA_FAULTS
+from alt.storage.model.reads import NO_COUNTS, Counts
 
 Request = dict[str, Any]
 
@@ -32,10 +32,10 @@ MAX_NAMES_A_PAGE = 100
 _NOT_BUILT = ("VectorIndexes", "GlobalTableSourceArn", "GlobalTableSettingsReplicationMode")
 
 
-def create_table(context: Context, request: Request, caller: Caller) -> bytes:
+def create_table(context: Context, request: Request, caller: Caller) -> Answer[bytes]:
     check_create_table(request)
     name = table_name(request["TableName"])
-    if (existing := context.store.definition(name)) is not None:
+    if (existing := context.engine.definition(name)) is not None:
         raise _already_exists(name) if existing.restore is None else _is_used(name)
     created = round(context.clock(), 3)
     definition = define(request, name, context.new_id(), created, caller.region)
@@ -45,21 +45,29 @@ def create_table(context: Context, request: Request, caller: Caller) -> bytes:
         definition = replace(definition, streams=streams)
     if any(request.get(member) is not None for member in _NOT_BUILT):
         raise errors.unknown_operation()
-    quotas.admit_table(len(context.store.names()))
-    if not context.store.create(definition):
-        raise _already_exists(name)
-    description = describe(definition, caller.region, created)
-    return body({"TableDescription": as_creating(description, bool(request.get("WarmThroughput")))})
+    quotas.admit_table(len(context.engine.names()))
+
+    def answer(is_created: bool) -> bytes:
+        if not is_created:
+            raise _already_exists(name)
+        description = describe(definition, caller.region, created)
+        return body({"TableDescription": as_creating(description, bool(request.get("WarmThroughput")))})
+
+    return then(context.engine.create(definition), answer)
 
 
-def describe_table(context: Context, request: Request, caller: Caller) -> bytes:
+def describe_table(context: Context, request: Request, caller: Caller) -> Answer[bytes]:
     definition = known_table(context, request["TableName"])
     if definition.restore is not None:
         return body({"Table": as_restoring(definition, caller.region, context.clock())})
-    return body({"Table": _describe_now(context, definition, caller)})
+
+    def answer(counts: Counts) -> bytes:
+        return body({"Table": describe_now(definition, caller.region, context.clock(), counts)})
+
+    return then(context.table(definition.name).counts(), answer)
 
 
-def delete_table(context: Context, request: Request, caller: Caller) -> asyncio.Future[bytes]:
+def delete_table(context: Context, request: Request, caller: Caller) -> Answer[bytes]:
     definition = known_table(context, request["TableName"])
     if definition.restore is not None:
         raise errors.resource_in_use(
@@ -70,23 +78,25 @@ def delete_table(context: Context, request: Request, caller: Caller) -> asyncio.
             "Resource cannot be deleted as it is currently protected against deletion. "
             "Disable deletion protection first."
         )
+    counts: Answer[Counts]
     try:
-        described = _describe_now(context, definition, caller)
-    except DATA_FAULTS:  # a damaged table can be deleted, too
-        described = describe(definition, caller.region, context.clock())
-    answer = body({"TableDescription": as_deleting(described)})
-    removed = context.store.remove(definition)
+        counts = context.table(definition.name).counts()
+    except Exception as fault:
+        if not context.engine.is_fault(fault):
+            raise
+        counts = NO_COUNTS  # a damaged table can be deleted, too
 
-    async def answer_when_removed() -> bytes:
-        await removed
-        return answer
+    def remove(counts: Counts) -> Answer[bytes]:
+        described = describe_now(definition, caller.region, context.clock(), counts)
+        answer = body({"TableDescription": as_deleting(described)})
+        return then(context.engine.remove(definition), lambda _: answer)
 
-    return asyncio.ensure_future(answer_when_removed())
+    return then(counts, remove)
 
 
 def list_tables(context: Context, request: Request, caller: Caller) -> bytes:  # noqa: ARG001
     """Names in byte order, after one that need not exist, with the last of a page that is not the last."""
-    names = context.store.names()
+    names = context.engine.names()
     start, limit = request.get("ExclusiveStartTableName"), request.get("Limit") or MAX_NAMES_A_PAGE
     if start is not None:
         names = [name for name in names if name > start]
@@ -99,7 +109,7 @@ def list_tables(context: Context, request: Request, caller: Caller) -> bytes:  #
 def known_table(context: Context, name_or_arn: str) -> TableDefinition:
     """The definition of the table that a TableName means, even while it is being restored."""
     name = table_name(name_or_arn)
-    definition = context.store.definition(name)
+    definition = context.engine.definition(name)
     if definition is None:
         raise errors.table_not_found(name)
     return definition
@@ -171,18 +181,11 @@ def _keys(
     return hash_keys, range_keys
 
 
-def _describe_now(context: Context, definition: TableDefinition, caller: Caller) -> dict[str, Any]:
-    table = context.table(definition.name)
+def describe_now(definition: TableDefinition, region: str, now: float, counts: Counts) -> dict[str, Any]:
+    """The TableDescription of a table that can be used."""
     # While an index waits to be built the table counts as being updated.
     waits = any(index.status == "CREATING" and not index.backfilling for index in definition.indexes)
-    return describe(
-        definition,
-        caller.region,
-        context.clock(),
-        table.statistics(),
-        table.index_statistics(),
-        status="UPDATING" if waits else "ACTIVE",
-    )
+    return describe(definition, region, now, counts, status="UPDATING" if waits else "ACTIVE")
 
 
 def _already_exists(name: str) -> errors.ApiError:

@@ -20,6 +20,7 @@ from alt.operations.arns import table_name
 from alt.operations.caller import Caller
 from alt.operations.context import Context
 from alt.operations.reply import body
+from alt.storage.engine import Answer, then
 from alt.storage.model.definition import TableDefinition
 
 Request = dict[str, Any]
@@ -38,7 +39,7 @@ _LETTERS_NUMBERS_SEPARATORS = "LNZ"  # first letters of Unicode categories
 _TOO_MANY = "Number of Tags exceed the current limit for the provided ResourceArn"
 
 
-def tag_resource(context: Context, request: Request, caller: Caller) -> bytes:  # noqa: ARG001
+def tag_resource(context: Context, request: Request, caller: Caller) -> Answer[bytes]:  # noqa: ARG001
     name = _table_name(request["ResourceArn"])
     tags = request["Tags"]
     if not tags:
@@ -48,11 +49,10 @@ def tag_resource(context: Context, request: Request, caller: Caller) -> bytes:  
     merged = _by_key(tags_of(definition)) | _by_key(tags)
     if len(merged) > MAX_TAGS:
         raise validation(_TOO_MANY)
-    _store(context, definition, merged)
-    return b""
+    return _store(context, definition, merged)
 
 
-def untag_resource(context: Context, request: Request, caller: Caller) -> bytes:  # noqa: ARG001
+def untag_resource(context: Context, request: Request, caller: Caller) -> Answer[bytes]:  # noqa: ARG001
     """Keys that are not there are fine."""
     name = _table_name(request["ResourceArn"])
     keys = request["TagKeys"]
@@ -64,8 +64,7 @@ def untag_resource(context: Context, request: Request, caller: Caller) -> bytes:
         _check_key(key)
     definition = _tagged(context, name, request["ResourceArn"])
     left = _by_key(tag for tag in tags_of(definition) if tag["Key"] not in keys)
-    _store(context, definition, left)
-    return b""
+    return _store(context, definition, left)
 
 
 def list_tags_of_resource(context: Context, request: Request, caller: Caller) -> bytes:  # noqa: ARG001
@@ -138,7 +137,7 @@ def _table_name(arn: str) -> str:
 
 
 def _tagged(context: Context, name: str, arn: str) -> TableDefinition:
-    definition = context.store.definition(name)
+    definition = context.engine.definition(name)
     if definition is None:
         raise resource_not_found(f"Requested resource not found: ResourcArn: {arn} not found")
     return definition
@@ -148,10 +147,13 @@ def _by_key(tags: Iterable[Tag]) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in tags}
 
 
-def _store(context: Context, definition: TableDefinition, tags: dict[str, str]) -> None:
+def _store(context: Context, definition: TableDefinition, tags: dict[str, str]) -> Answer[bytes]:
+    """Answers nothing, as both operations do."""
     listed = [{"Key": key, "Value": value} for key, value in tags.items()]
-    if listed != tags_of(definition):
-        context.store.redefine(replace(definition, settings=definition.settings | {"Tags": listed}))
+    if listed == tags_of(definition):
+        return b""
+    changed = replace(definition, settings=definition.settings | {"Tags": listed})
+    return then(context.engine.redefine(changed), lambda _: b"")
 
 
 def _token(key: str) -> str:

@@ -16,6 +16,7 @@ from alt.operations.caller import Caller
 from alt.operations.context import Context
 from alt.operations.reply import body
 from alt.operations.tables.tables import existing_table
+from alt.storage.engine import Answer, then
 from alt.storage.model.definition import TableDefinition, TimeToLive
 
 Request = dict[str, Any]
@@ -24,21 +25,19 @@ Request = dict[str, Any]
 MAX_WAIT_SECONDS = 20.0
 
 
-def update_time_to_live(context: Context, request: Request, caller: Caller) -> asyncio.Future[bytes]:  # noqa: ARG001
+def update_time_to_live(context: Context, request: Request, caller: Caller) -> Answer[bytes]:  # noqa: ARG001
     specification = request["TimeToLiveSpecification"]
     attribute, enable = specification["AttributeName"], specification["Enabled"]
     definition = existing_table(context, request["TableName"])
     _check(definition.time_to_live, attribute, context.clock(), context.ttl_change_interval, enable=enable)
     asked = TimeToLive("ENABLING" if enable else "DISABLING", attribute, context.clock())
     changed = replace(definition, time_to_live=asked)
-    context.store.redefine(changed)
-    work = context.store.expiry_work.start_on(changed)
 
     async def answer_when_settled() -> bytes:
-        await asyncio.wait([work], timeout=MAX_WAIT_SECONDS)
+        await asyncio.wait([context.engine.settled(changed)], timeout=MAX_WAIT_SECONDS)
         return body({"TimeToLiveSpecification": {"Enabled": enable, "AttributeName": attribute}})
 
-    return asyncio.ensure_future(answer_when_settled())
+    return then(context.engine.redefine(changed), lambda _: asyncio.ensure_future(answer_when_settled()))
 
 
 def describe_time_to_live(context: Context, request: Request, caller: Caller) -> bytes:  # noqa: ARG001

@@ -6,8 +6,8 @@ UPDATING, and where the service still shows the old values, the old values.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from alt import errors
@@ -44,7 +44,9 @@ from alt.operations.tables.update_table_rules import (
     check_one_online_change,
     check_update_table,
 )
+from alt.storage.engine import Answer, then
 from alt.storage.model.definition import IndexDefinition, TableDefinition
+from alt.storage.model.reads import Counts
 
 Request = dict[str, Any]
 
@@ -60,7 +62,7 @@ _NOT_BUILT = {
 }
 
 
-def update_table(context: Context, request: Request, caller: Caller) -> bytes | asyncio.Future[bytes]:
+def update_table(context: Context, request: Request, caller: Caller) -> Answer[bytes]:
     check_update_table(request)
     definition = existing_table(context, request["TableName"])
     changes = changed_members(request)
@@ -73,36 +75,48 @@ def update_table(context: Context, request: Request, caller: Caller) -> bytes | 
         if changes & members:
             change(update, request)
     changed = replace(definition, settings=update.stored)
-    if "StreamSpecification" in changes:
-        update.updating = True
-        changed = _change_stream(context, changed, request["StreamSpecification"], update.now)
+    table = context.table(definition.name)  # before anything is changed: there may be no room to open it
+
+    def store(changed: TableDefinition) -> Answer[bytes]:
+        changed = _change_indexes(context, changed, update, request, was_on_demand)
+        return then(
+            context.engine.redefine(changed), lambda _: then(table.counts(), partial(answer, changed))
+        )
+
+    def answer(changed: TableDefinition, counts: Counts) -> Answer[bytes]:
+        indexes = _indexes_as_shown(changed, request.get("GlobalSecondaryIndexUpdates") or [])
+        shown = replace(changed, settings=update.shown, indexes=indexes)
+        status = "UPDATING" if update.updating else "ACTIVE"
+        text = body({"TableDescription": describe(shown, caller.region, update.now, counts, status)})
+        if "StreamSpecification" not in changes:
+            return text
+        # Once this is durable, so is every write that began before the stream: none is missed by a reader
+        # who scans the table now and goes on with the stream.
+        return then(table.written(), lambda _: text)
+
+    if "StreamSpecification" not in changes:
+        return store(changed)
+    update.updating = True
+    specification, shards = request["StreamSpecification"], context.stream_shards
+    return then(
+        table.positions(),
+        lambda log: store(_change_stream(changed, specification, update.now, log.last, shards)),
+    )
+
+
+def _change_indexes(
+    context: Context, changed: TableDefinition, update: _Update, request: Request, was_on_demand: bool
+) -> TableDefinition:
     index_updates = request.get("GlobalSecondaryIndexUpdates") or []
     on_demand = is_on_demand(update.stored)
     if on_demand != was_on_demand:
         changed = follow_billing_mode(changed, index_updates, on_demand=on_demand)
-    if index_updates:
-        update.updating = True
-        defined = request.get("AttributeDefinitions") or []
-        changed = change_indexes(
-            changed, index_updates, defined, on_demand=on_demand, new_id=context.new_id()[:INDEX_ID_LENGTH]
-        )
-    table = context.table(definition.name)  # before anything is changed: there may be no room to open it
-    context.store.redefine(changed)
-    context.store.start_index_work(changed)
-    description = describe(
-        replace(changed, settings=update.shown, indexes=_indexes_as_shown(changed, index_updates)),
-        caller.region,
-        update.now,
-        table.statistics(),
-        table.index_statistics(),
-        status="UPDATING" if update.updating else "ACTIVE",
-    )
-    answer = body({"TableDescription": description})
-    if "StreamSpecification" in changes:
-        # Once this is durable, so is every write that began before the stream: none is missed by a reader
-        # who scans the table now and goes on with the stream.
-        return table.submit(lambda: answer)
-    return answer
+    if not index_updates:
+        return changed
+    update.updating = True
+    defined = request.get("AttributeDefinitions") or []
+    new_id = context.new_id()[:INDEX_ID_LENGTH]
+    return change_indexes(changed, index_updates, defined, on_demand=on_demand, new_id=new_id)
 
 
 def _indexes_as_shown(changed: TableDefinition, updates: list[Request]) -> tuple[IndexDefinition, ...]:
@@ -219,15 +233,14 @@ def _change_table_class(update: _Update, request: Request) -> None:
 
 
 def _change_stream(
-    context: Context, definition: TableDefinition, specification: Request, now: float
+    definition: TableDefinition, specification: Request, now: float, last_change: int, shards: int
 ) -> TableDefinition:
     """A stream that is disabled keeps its label and ARN; a new one gets its own."""
-    last_change = context.table(definition.name).log.last()
     if specification["StreamEnabled"]:
         if definition.stream is not None:
             raise validation(f"Table already has an enabled stream: TableName: {definition.name}")
         view_type = specification["StreamViewType"]
-        streams = with_new_stream(definition.streams, view_type, context.stream_shards, now, last_change)
+        streams = with_new_stream(definition.streams, view_type, shards, now, last_change)
     elif definition.stream is None:
         raise validation(f"Table has no stream to disable: TableName: {definition.name}")
     else:

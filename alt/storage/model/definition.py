@@ -82,6 +82,10 @@ class TimeToLive:
     attribute: str
     changed: float
 
+    @property
+    def is_changing(self) -> bool:
+        return self.status in ("ENABLING", "DISABLING")
+
 
 @dataclass(frozen=True, slots=True)
 class Restore:
@@ -123,6 +127,13 @@ class TableDefinition:
     @property
     def key_attributes(self) -> tuple[KeyAttribute, ...]:
         return (self.hash_key,) if self.range_key is None else (self.hash_key, self.range_key)
+
+    def projected_names(self, index: IndexDefinition) -> frozenset[str] | None:
+        """The attributes that an index's entries hold, its keys and the table's among them; None for all."""
+        if index.projection == "ALL":
+            return None
+        keys = (*index.key_attributes, *self.key_attributes)
+        return frozenset([*(key.name for key in keys), *index.non_key_attributes])
 
     @property
     def stream(self) -> StreamDefinition | None:

@@ -15,13 +15,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import apsw
 import ujson
 
-from alt.storage.model.rows import RowKey, SlotRange
-from alt.storage.sqlite.indexes import Stored
+from alt.config import MAX_PAGE_BYTES
+from alt.storage.model.changes import Change, ChangesFound, ChangesRead, Positions
+from alt.storage.model.items import Stored
+from alt.storage.model.keys import RowKey
+from alt.storage.model.ranges import SlotRange
 
 # Bound a step of trimming: about 5 ms.
 TRIM_ROWS = 500
@@ -31,23 +34,6 @@ _RECORD = (
     "INSERT INTO change (at, slot, pk, sk, by_ttl, old_size, new_size, old, new) "
     "VALUES (max(?, coalesce((SELECT at FROM change ORDER BY seq DESC LIMIT 1), 0)), ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-
-
-class Change(NamedTuple):
-    """One item's change, `at` so many epoch seconds.
-
-    The sizes (bytes) are None where there was, or is, no item; the images (JSON) also
-    where they were not asked for.
-    """
-
-    seq: int
-    at: float
-    key: RowKey
-    by_ttl: bool
-    old_size: int | None
-    new_size: int | None
-    old: str | None
-    new: str | None
 
 
 class ChangeLog:
@@ -110,6 +96,28 @@ class ChangeLog:
                 yield Change(seq, at, RowKey(slot, pk, sk), bool(by_ttl), *images)
         finally:
             cursor.close()
+
+    def page(self, read: ChangesRead) -> ChangesFound:
+        """A page of changes, from one state of the log."""
+        last, trimmed = self.last(), self.trimmed()
+        end = last if read.last is None else read.last
+        if read.after >= end:
+            return ChangesFound((), read.after, last, trimmed)
+        seen = min(end, read.after + read.scanned)
+        changes: list[Change] = []
+        size = 0
+        for change in self.changes(read.after, seen, read.slots, old=read.old, new=read.new):
+            size += (change.old_size or 0) * read.old + (change.new_size or 0) * read.new
+            if changes and size > MAX_PAGE_BYTES:
+                return ChangesFound(changes, changes[-1].seq, last, trimmed)
+            changes.append(change)
+            if len(changes) == read.limit:
+                return ChangesFound(changes, change.seq, last, trimmed)
+        return ChangesFound(changes, seen, last, trimmed)
+
+    def positions(self, *moments: float) -> Positions:
+        """Where the log begins and ends, and the last changes up to and including these moments."""
+        return Positions(self.last(), self.trimmed(), self.newest(), [*map(self.last_until, moments)])
 
     def old_images(self, after: int, newest: int) -> Iterator[tuple[int, RowKey, Stored | None]]:
         """Of the changes numbered above `after` and up to `newest`, the newest first: number, key, item before."""

@@ -17,8 +17,8 @@ import apsw
 import ujson
 
 from alt.storage.model.definition import TableDefinition
-from alt.storage.model.rows import RowKey
-from alt.storage.sqlite.indexes import Stored
+from alt.storage.model.items import Stored
+from alt.storage.model.keys import RowKey
 
 # An item whose time is longer ago than this stays.
 MAX_AGE_SECONDS = 5 * 365 * 86_400

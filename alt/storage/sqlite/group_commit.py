@@ -44,8 +44,29 @@ _yield: Callable[[], None] = getattr(os, "sched_yield", lambda: time.sleep(0))
 _log = logging.getLogger(__name__)
 
 Write = Callable[[], Any]
-Waiting = tuple[Write, "asyncio.Future[Any]"]
+Finish = Callable[[Any], Any]
+Waiting = tuple[Write, "asyncio.Future[Any]", Finish | None]
 Outcome = tuple[Any, Exception | None]
+
+
+class UndoneError(Exception):
+    """Undoes a write, which has a `result` all the same."""
+
+    def __init__(self, result: Any) -> None:
+        super().__init__("a write was undone")
+        self.result = result
+
+
+class TooLongError(Exception):
+    """A write would hold the event loop for too long; nothing was done yet.
+
+    `look` reads what the write goes by; what it answers takes long, touches nothing and may run on any thread, and
+    answers the write that is left to do.
+    """
+
+    def __init__(self, look: Callable[[], Callable[[], Write]]) -> None:
+        super().__init__("a write takes long")
+        self.look = look
 
 
 class Bookkeeping(Protocol):
@@ -83,6 +104,20 @@ def answer(future: asyncio.Future[Any], result: Any, error: BaseException | None
         future.set_exception(error)
 
 
+def finish_with(
+    finish: Finish | None, future: asyncio.Future[Any], result: Any, error: BaseException | None
+) -> None:
+    """Answer what `finish` makes of the result."""
+    if isinstance(error, UndoneError):
+        result, error = error.result, None
+    if error is None and finish is not None:
+        try:
+            result = finish(result)
+        except Exception as raised:
+            error = raised
+    answer(future, result, error)
+
+
 def reason(fault: BaseException) -> str:
     """What kept SQLite from writing, and for a full disk what to do about it."""
     if isinstance(fault, apsw.FullError):
@@ -114,15 +149,19 @@ class GroupCommit:
         )
         self._busy_retries = 0
         self._on_idle: list[Callable[[], None]] = []
+        self._beside: set[asyncio.Task[None]] = set()  # writes that are decided on a thread
 
-    def submit(self, write: Callable[[], T]) -> asyncio.Future[T]:
-        """Queue `write`; the future has its result, or its error, once the group is durable."""
+    def submit(self, write: Callable[[], Any], finish: Finish | None = None) -> asyncio.Future[Any]:
+        """Queue `write`; the future has its result, or what `finish` makes of it, once the group is durable.
+
+        An error of either is the future's.
+        """
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
+        future: asyncio.Future[Any] = loop.create_future()
         if self._refusal is not None:
             future.set_exception(self._refusal)
             return future
-        self._waiting.append((write, future))
+        self._waiting.append((write, future, finish))
         if not self._busy:
             self._busy = True
             self._last_taken = MAX_GROUP_WRITES
@@ -167,20 +206,23 @@ class GroupCommit:
         held = self.hold()
         try:
             await held
-            if self._executor is None:
-                self._run_alone(work)
-                return
-            loop = asyncio.get_running_loop()
-            running = loop.run_in_executor(self._executor, self._run_alone, work)
-            try:
-                await asyncio.shield(running)
-            except asyncio.CancelledError:
-                self._connection.interrupt()
-                await asyncio.wait([running])
-                raise
+            await self._run_held(work)
         finally:
             if is_granted(held):
                 self.release()
+
+    async def _run_held(self, work: Callable[[], None]) -> None:
+        if self._executor is None:
+            self._run_alone(work)
+            return
+        loop = asyncio.get_running_loop()
+        running = loop.run_in_executor(self._executor, self._run_alone, work)
+        try:
+            await asyncio.shield(running)
+        except asyncio.CancelledError:
+            self._connection.interrupt()
+            await asyncio.wait([running])
+            raise
 
     def _run_alone(self, work: Callable[[], None]) -> None:
         self._connection.set_busy_timeout(BUSY_TIMEOUT_MS)
@@ -202,7 +244,7 @@ class GroupCommit:
         `is_gone`: there is no such table any more.
         """
         self._refusal = refusal = resource_not_found() if is_gone else internal_server_error()
-        refused = [future for _, future in self._waiting] + list(self._holders)
+        refused = [future for _, future, _ in self._waiting] + list(self._holders)
         self._waiting.clear()
         self._holders.clear()
         for future in refused:
@@ -214,12 +256,12 @@ class GroupCommit:
         except apsw.BusyError as busy:
             self._busy_retries += 1
             if self._busy_retries > BUSY_RETRIES:
-                self._fail([future for _, future in self._take()], busy)
+                self._fail(self._take(), busy)
             else:
                 asyncio.get_running_loop().call_later(BUSY_RETRY_SECONDS, self._begin)
             return
         except Exception as fault:
-            self._fail([future for _, future in self._take()], fault)
+            self._fail(self._take(), fault)
             return
         self._apply(self._take())
 
@@ -235,36 +277,33 @@ class GroupCommit:
         return [self._waiting.popleft() for _ in range(self._last_taken)]
 
     def _apply(self, group: list[Waiting]) -> None:
-        futures = [future for _, future in group]
         changes = self._connection.total_changes()
         outcomes: list[Outcome] = []
         deadline = time.perf_counter() + MAX_GROUP_SECONDS
         try:
-            for write, _ in group:
+            for write, _, _ in group:
                 outcomes.append(self._run(write))
                 if time.perf_counter() > deadline:
                     break
             if left := group[len(outcomes) :]:  # for the next group
                 self._waiting.extendleft(reversed(left))
-                del futures[len(outcomes) :]
+                del group[len(outcomes) :]
             # Where nothing was changed, as by conditions that do not hold, there is no disk to wait for.
             is_changed = self._connection.total_changes() != changes
             if is_changed:
                 self._bookkeeping.store()
                 if self._executor is not None:
-                    self._commit(self._executor, futures, outcomes)
+                    self._commit(self._executor, group, outcomes)
                     return
             self._cursor.execute("COMMIT")
             if is_changed:
                 self._bookkeeping.stored()
         except Exception as fault:
-            self._fail(futures, fault)
+            self._fail(group, fault)
         else:
-            self._finish(futures, outcomes)
+            self._finish(group, outcomes)
 
-    def _commit(
-        self, executor: Executor, futures: list[asyncio.Future[Any]], outcomes: list[Outcome]
-    ) -> None:
+    def _commit(self, executor: Executor, group: list[Waiting], outcomes: list[Outcome]) -> None:
         loop = asyncio.get_running_loop()
         begun = threading.Lock()
         begun.acquire()
@@ -281,9 +320,9 @@ class GroupCommit:
         def committed(fault: Exception | None) -> None:
             if fault is None:
                 self._bookkeeping.stored()
-                self._finish(futures, outcomes)
+                self._finish(group, outcomes)
             else:
-                self._fail(futures, fault)
+                self._fail(group, fault)
 
         executor.submit(commit)
         # The thread needs the interpreter to begin. As long as this one is busy it hardly gets it, and the disk
@@ -312,17 +351,50 @@ class GroupCommit:
         cursor.execute("RELEASE write")
         return result, None
 
-    def _finish(self, futures: list[asyncio.Future[Any]], outcomes: list[Outcome]) -> None:
-        for future, (result, error) in zip(futures, outcomes, strict=True):
-            answer(future, result, error)
+    def _finish(self, group: list[Waiting], outcomes: list[Outcome]) -> None:
+        for (_, future, finish), (result, error) in zip(group, outcomes, strict=True):
+            if type(error) is TooLongError:
+                self._run_beside(error, future, finish)
+            else:
+                finish_with(finish, future, result, error)
         self._next()
 
-    def _fail(self, futures: list[asyncio.Future[Any]], fault: BaseException) -> None:
+    def _run_beside(self, long: TooLongError, future: asyncio.Future[Any], finish: Finish | None) -> None:
+        task = asyncio.get_running_loop().create_task(self._decide_beside(long, future, finish))
+        self._beside.add(task)
+        task.add_done_callback(self._beside.discard)
+
+    async def _decide_beside(
+        self, long: TooLongError, future: asyncio.Future[Any], finish: Finish | None
+    ) -> None:
+        """Decide on a thread while no other write comes between, and then write."""
+        held = self.hold()
+        result, error = None, None
+        try:
+            await held
+            result = await self._run_decided(long)
+        except Exception as fault:
+            error = fault
+        finally:
+            if is_granted(held):
+                self.release()
+        if error is not None and not isinstance(error, ApiError | UndoneError):
+            _log.error("%s: a write was not stored: %s", self._name, reason(error))
+            error = disk_full() if isinstance(error, apsw.FullError) else internal_server_error()
+        finish_with(finish, future, result, error)
+
+    async def _run_decided(self, long: TooLongError) -> Any:
+        write = await asyncio.get_running_loop().run_in_executor(None, long.look())
+        results: list[Any] = []
+        await self._run_held(lambda: results.append(write()))
+        return results[0]
+
+    def _fail(self, group: list[Waiting], fault: BaseException) -> None:
         """Nothing of the group was stored: say so to each of its writes."""
-        if futures:
+        if group:
             trace = None if isinstance(fault, apsw.Error) else fault
             _log.error(
-                "%s: %d writes were not stored: %s", self._name, len(futures), reason(fault), exc_info=trace
+                "%s: %d writes were not stored: %s", self._name, len(group), reason(fault), exc_info=trace
             )
         try:
             if self._connection.in_transaction:
@@ -331,7 +403,7 @@ class GroupCommit:
         except Exception as another:
             _log.error("%s: nor could that be undone: %s", self._name, another)
         refusal = disk_full() if isinstance(fault, apsw.FullError) else internal_server_error()
-        for future in futures:
+        for _, future, _ in group:
             answer(future, None, refusal)
         self._next()
 

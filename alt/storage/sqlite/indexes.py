@@ -1,59 +1,25 @@
 """Secondary indexes: generated tables beside the item table, kept in the same transaction.
 
-An entry holds exactly what the index projects, so that a Query of it reads nothing
-else. An item that lacks a key attribute, or has one of another type, empty or too
-long, has no entry.
+An entry (alt/storage/model/entries.py) holds exactly what the index projects, so that a Query of it
+reads nothing else.
 """
 
 from __future__ import annotations
 
 from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import Any
 
 import apsw
-import ujson
 
-from alt.config import MAX_HASH_KEY_BYTES, MAX_RANGE_KEY_BYTES
 from alt.storage.model.definition import IndexDefinition, TableDefinition
-from alt.storage.model.rows import Columns, EncodedKey, Key, RowKey, slot_of
+from alt.storage.model.entries import Entry, EntryMaker
+from alt.storage.model.items import EntryChange, Stored
+from alt.storage.model.keys import Key, RowKey, layout_of
+from alt.storage.sqlite.ranges import Columns, columns_of
 from alt.storage.sqlite.statistics import Statistics
-from alt.values.keys import encode, key_size
-from alt.values.sizes import item_size
-from alt.values.types import Item
-
-KeyTypes = list[tuple[str, str]]  # attributes and their types
-
-MAX_UTF8_BYTES = 4  # of a character
 
 
-class Entry(NamedTuple):
-    """An index's row: its key, the bytes of what it projects, and that as JSON."""
-
-    key: Key
-    size: int
-    text: str
-
-
-class Stored(NamedTuple):
-    """An item as it is stored: its bytes and its JSON."""
-
-    size: int
-    text: str
-
-
-class EntryChange(NamedTuple):
-    """What a write did to one index: bytes of the entry before and after, 0 for none.
-
-    `is_moved`: both are there, under different keys.
-    """
-
-    definition: IndexDefinition
-    old_size: int
-    new_size: int
-    is_moved: bool
-
-
-class Index:
+class Index(EntryMaker):
     """One index of an open table.
 
     While it is being built, `backfilled` is the last item that has been taken in (None
@@ -62,15 +28,10 @@ class Index:
     """
 
     def __init__(self, definition: IndexDefinition, table: TableDefinition) -> None:
+        super().__init__(definition, table)
         self.definition = definition
-        self.columns = index_columns(definition)
+        self.columns = columns_of(layout_of(definition))
         self.backfilled: RowKey | None = None
-        self._hash_keys = [(key.name, key.type) for key in definition.hash_keys]
-        self._range_keys = [(key.name, key.type) for key in definition.range_keys]
-        self._projected: frozenset[str] | None = None
-        if definition.projection != "ALL":
-            keys = (*definition.key_attributes, *table.key_attributes)
-            self._projected = frozenset([key.name for key in keys] + list(definition.non_key_attributes))
         columns = (*self.columns.key, "size", "item")
         holes = ", ".join("?" * len(columns))
         matches = " AND ".join(f"{column} = ?" for column in self.columns.key)
@@ -84,21 +45,6 @@ class Index:
         if status == "CREATING":
             return self.backfilled is not None and row <= self.backfilled
         return status != "DELETING"
-
-    def entry(self, row: RowKey, item: Item, stored: Stored) -> Entry | None:
-        """The item's entry, if it has one."""
-        hash_values = _key_values(item, self._hash_keys, MAX_HASH_KEY_BYTES)
-        if hash_values is None:
-            return None
-        range_values = _key_values(item, self._range_keys, MAX_RANGE_KEY_BYTES)
-        if range_values is None:
-            return None
-        key = (slot_of(hash_values), *hash_values, *range_values, row.pk, row.sk)
-        if self._projected is None:
-            return Entry(key, stored.size, stored.text)
-        projected = {name: value for name, value in item.items() if name in self._projected}
-        text = ujson.dumps(projected, ensure_ascii=False, escape_forward_slashes=False)
-        return Entry(key, item_size(projected), text)
 
     def stored(self, connection: apsw.Connection, key: Key) -> Stored | None:
         """What the entry of this key holds, if there is one."""
@@ -139,36 +85,6 @@ class Index:
         cursor.execute(f"DROP TABLE IF EXISTS {self.columns.table}")
         for table in ("statistics", "backfill"):
             cursor.execute(f"DELETE FROM {table} WHERE source = ?", (self.columns.table,))
-
-
-def index_columns(definition: IndexDefinition) -> Columns:
-    """The index's table: named for people after the index, and unique by its id.
-
-    No name that a client can choose begins like SQLite's own, or like another table's.
-    """
-    return Columns(
-        table=f'"index {definition.name} {definition.id}"',
-        hash=tuple(f"h{position}" for position in range(len(definition.hash_keys))),
-        range=tuple(f"r{position}" for position in range(len(definition.range_keys))),
-        tail=("pk", "sk"),
-    )
-
-
-def _key_values(item: Item, keys: KeyTypes, limit: int) -> tuple[EncodedKey, ...] | None:
-    """What an item has for key attributes, as columns; None where that is no key."""
-    columns: list[EncodedKey] = []
-    length = 0
-    for name, kind in keys:
-        value = item.get(name)
-        content = None if value is None else value.get(kind)
-        if not content:
-            return None
-        column = content if kind == "S" else encode(value)  # type: ignore[arg-type]
-        length += len(column)
-        columns.append(column)
-    if length * MAX_UTF8_BYTES > limit and sum(key_size(item[name]) for name, _ in keys) > limit:
-        return None
-    return tuple(columns)
 
 
 def _create_statement(columns: Columns) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import apsw
 
 from alt.errors import item_collection_too_large
-from alt.storage.model.rows import RowKey
+from alt.storage.model.keys import RowKey
 
 _ADD = """
     INSERT INTO item_collection (slot, pk, bytes) VALUES (?, ?, ?)

@@ -20,22 +20,14 @@ from typing import Any, NamedTuple
 
 import apsw
 
-from alt.storage.model.rows import RowKey
+from alt.storage.model.items import Stored, Token
+from alt.storage.model.keys import RowKey
 from alt.storage.sqlite import connections
-from alt.storage.sqlite.indexes import Stored
 
 FORMAT = 1
 
 
-class Token(NamedTuple):
-    """A ClientRequestToken: the hash of its request, and until when it counts, in epoch seconds."""
-
-    token: str
-    request: bytes
-    expires: float
-
-
-class Effect(NamedTuple):
+class Redo(NamedTuple):
     """One row of a table's file as a transaction leaves it; None where it deletes it.
 
     By file and not by table: a file that a snapshot put in its place knows nothing of the transaction.
@@ -51,7 +43,7 @@ class Entry:
     """A transaction as the journal has it."""
 
     number: int
-    effects: Sequence[Effect]
+    effects: Sequence[Redo]
     token: Token | None
 
     @property
@@ -188,7 +180,7 @@ class Journal:
                 (number,),
             ).fetchall()
             effects = [
-                Effect(file, RowKey(slot, pk, sk), None if item is None else Stored(size, item))
+                Redo(file, RowKey(slot, pk, sk), None if item is None else Stored(size, item))
                 for file, slot, pk, sk, size, item in rows
             ]
             yield Entry(number, effects, None if token[0] is None else Token(*token))

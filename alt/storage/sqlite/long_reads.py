@@ -24,11 +24,6 @@ T = TypeVar("T")
 # Takes a step at a time, of some milliseconds; its value is the result.
 Steps = Generator[None, None, T]
 
-# What a step reads of large items: to copy so much takes some milliseconds.
-STEP_BYTES = 1024 * 1024
-# An item that is decoded counts so many times its size.
-DECODED_FACTOR = 8
-
 READ_THREADS = 2
 # Each of them has three descriptors of those the server keeps for itself (alt/descriptors.py); others wait.
 MAX_LONG_READS = 8
@@ -73,7 +68,7 @@ class LongReads:
         try:
             while True:
                 # The step that is under way ends before its connection is closed.
-                result = await _to_its_end(loop.run_in_executor(self._executor, _next, steps))
+                result = await to_its_end(loop.run_in_executor(self._executor, _next, steps))
                 if result is not None:
                     return result[0]
         finally:
@@ -129,9 +124,12 @@ def over_turns(steps: Steps[T], tables: Collection[Table]) -> T | asyncio.Future
     return asyncio.ensure_future(go_on())
 
 
-async def _to_its_end(step: asyncio.Future[T]) -> T:
+async def to_its_end(step: asyncio.Future[T]) -> T:
+    """What a thread does. Who is cancelled waits for its end first: what it uses may be closed then."""
     try:
         return await asyncio.shield(step)
     except asyncio.CancelledError:
         await asyncio.wait([step])
+        if not step.cancelled():
+            step.exception()  # which nobody asks for any more
         raise

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from alt.errors import internal_server_error
+from alt.storage.engine import NotReadyError
 from alt.storage.sqlite.table import Table
 
 T = TypeVar("T")
@@ -28,7 +29,7 @@ POLL_SECONDS = 0.001
 _log = logging.getLogger(__name__)
 
 
-class NoRoomError(Exception):
+class NoRoomError(NotReadyError):
     """All open tables are in use; `tables` is how many more are wanted at once."""
 
     def __init__(self, tables: int = 1) -> None:

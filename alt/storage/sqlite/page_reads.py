@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from alt.config import MAX_PAGE_BYTES
-from alt.storage.model.rows import PartitionRange, SlotRange
+from alt.storage.sqlite.ranges import Rows
 from alt.storage.sqlite.reading import Reading
 
 # Sizes are summed inside SQLite this many rows at a time while a page's end is looked for.
@@ -36,9 +36,6 @@ class Filter(NamedTuple):
     values: Sequence[Any]
 
 
-Rows = PartitionRange | SlotRange
-
-
 class Selection(NamedTuple):
     """The first `length` rows of a range after `skipped` ones.
 
@@ -56,6 +53,7 @@ class PageReads:
 
     def __init__(self, read: Reading) -> None:
         self._read = read
+        self.snapshot = read.snapshot
 
     def extent(self, rows: Rows, limit: int | None, most: int | None = None) -> Extent | None:
         """The page that begins the range: up to `limit` rows, ending with the row that fills 1 MB.

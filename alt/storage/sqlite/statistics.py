@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import apsw
 
-from alt.storage.model.rows import ITEMS
+from alt.storage.sqlite.ranges import ITEM_COLUMNS
 
 
 class Statistics:
@@ -34,7 +34,7 @@ class Statistics:
 
         Answers the group's number: it has one if it changes the items' counts, or if it is to have one.
         """
-        items, size = self._added.pop(ITEMS.table, (0, 0))
+        items, size = self._added.pop(ITEM_COLUMNS.table, (0, 0))
         number: int | None = None
         if items or size or is_numbered:
             number = self._cursor.execute(

@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Executor
 from contextlib import closing, suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -23,8 +23,26 @@ from zlib_ng import zlib_ng
 
 from alt.config import MAX_ITEM_COLLECTION_BYTES, Sync
 from alt.errors import transaction_conflict
+from alt.storage.engine import Answer
+from alt.storage.model.changes import ChangesFound, ChangesRead, Positions
 from alt.storage.model.definition import TableDefinition
-from alt.storage.model.rows import END, ITEMS, RowKey, SlotRange
+from alt.storage.model.items import (
+    TOKEN_SECONDS,
+    Decide,
+    Delete,
+    Effect,
+    EntryChange,
+    Keep,
+    Put,
+    Stored,
+    Token,
+    Write,
+    Written,
+)
+from alt.storage.model.keys import END, RowKey
+from alt.storage.model.pages import PageFound, PageRead
+from alt.storage.model.ranges import SlotRange
+from alt.storage.model.reads import Counts, Sized
 from alt.storage.sqlite import connections, own_rows, self_description
 from alt.storage.sqlite.change_log import ChangeLog
 from alt.storage.sqlite.checksums import DamagedItemError, is_sound
@@ -32,24 +50,27 @@ from alt.storage.sqlite.copies import copying
 from alt.storage.sqlite.data_directory import UnusableDataError
 from alt.storage.sqlite.durable_mark import DurableMark
 from alt.storage.sqlite.expiry import Expiry
-from alt.storage.sqlite.group_commit import GroupCommit
-from alt.storage.sqlite.indexes import EntryChange, Index, Stored
+from alt.storage.sqlite.group_commit import GroupCommit, TooLongError
+from alt.storage.sqlite.indexes import Index
 from alt.storage.sqlite.item_collections import ItemCollections
-from alt.storage.sqlite.journal import Effect, Token
+from alt.storage.sqlite.journal import Redo
 from alt.storage.sqlite.page_reads import PageReads
+from alt.storage.sqlite.pages import page_at_once, page_in_steps
+from alt.storage.sqlite.ranges import ITEM_COLUMNS, rows_of
 from alt.storage.sqlite.reading import Reading
 from alt.storage.sqlite.statistics import Statistics
 from alt.values.types import Item
 
 T = TypeVar("T")
+U = TypeVar("U")
+
+# Reads what may take long, given the pages of a table as they are when it begins.
+ReadLong = Callable[["Table", Callable[[PageReads], Generator[None, None, Any]]], "asyncio.Future[Any]"]
 
 FORMAT = 2
 
 # Groups that leave the counts as they are get a number so often: it takes them another page of the log.
 NUMBER_SECONDS = 0.05
-
-# How long a ClientRequestToken counts.
-TOKEN_SECONDS = 600.0
 
 # Bounds a step of work on an index, beside its number of rows: about 5 ms.
 STEP_BYTES = 256 * 1024
@@ -58,6 +79,15 @@ STEP_BYTES = 256 * 1024
 MAX_JOINED_ITEM_BYTES = 16 * 1024
 
 ESCAPED_NUL = "\\u0000"  # as JSON text has it
+
+# What it takes to decide on an item, in nanoseconds (DESIGN.md, "Conditions of writes"). At most so much is decided on
+# the event loop, and nothing smaller is looked at for it.
+VALUE_COST = 600  # of each value in it, to decode it, to measure it and to write it again
+BYTE_COST = 3
+VALUE_LOOK_COST = 35  # of each, in each way it is looked at
+BYTE_LOOK_COST = 2
+MAX_DECISION_COST = 10_000_000
+SMALL_ITEM_BYTES = 8_192
 
 PUT = "INSERT OR REPLACE INTO item (slot, pk, sk, size, item, checksum) VALUES (?, ?, ?, ?, ?, ?)"
 
@@ -71,17 +101,6 @@ class Joined(NamedTuple):
     size: int
     blocks: int
     items: bytes
-
-
-class Written(NamedTuple):
-    """What a write did: bytes of the item it found, 0 for none, and the index entries it changed."""
-
-    old_size: int
-    changes: Sequence[EntryChange]
-
-
-# By a write that found nothing and did nothing.
-UNCHANGED = Written(0, ())
 
 
 class _Bookkeeping:
@@ -116,6 +135,7 @@ class _Bookkeeping:
 class Table:
     """An open table. `path` None keeps it in memory, in `contents` if those are given.
 
+    `read_long`: see long_reads.py; a table without it is only written to.
     `is_served`: by the one server of its directory, which notices if its write-ahead log was lost.
     Raises UnusableDataError or apsw.Error where its file cannot be used.
     """
@@ -130,6 +150,7 @@ class Table:
         clock: Callable[[], float] = time.time,
         contents: apsw.Connection | None = None,
         *,
+        read_long: ReadLong | None = None,
         is_served: bool = False,
     ) -> None:
         if path is not None and not path.exists():
@@ -151,6 +172,7 @@ class Table:
         self._writer.set_busy_timeout(0)  # who writes waits on the event loop, not inside SQLite
         self._read = Reading(self._reader, self.label, is_writer=self._reader is self._writer)
         self.pages = PageReads(self._read)
+        self._read_long = read_long
         self._write = self._writer.cursor()
         read = self._reader.cursor()
         self.log = ChangeLog(self._write, read, clock)
@@ -164,7 +186,7 @@ class Table:
             self._bookkeeping,
             self.label,
         )
-        self.effects: list[Effect] | None = None
+        self.effects: list[Redo] | None = None
         # Rows that a transaction over several tables writes or checks, while it is under way.
         self.contended: set[RowKey] = set()
         self.users = 0  # who needs it beyond the turn in which it was found, but for queued writes
@@ -225,7 +247,7 @@ class Table:
 
     # Reads
 
-    def get_sized(self, key: RowKey) -> tuple[int, bytes] | None:
+    def get(self, key: RowKey) -> Sized | None:
         """The committed item's size and JSON."""
         found: tuple[int, bytes, int | None] | None = self._read.execute(
             "SELECT size, CAST(item AS BLOB), checksum FROM item WHERE slot = ? AND pk = ? AND sk = ?", key
@@ -252,13 +274,25 @@ class Table:
             return None
         return Joined(found, size or 0, blocks or 0, items or b"")
 
-    def statistics(self) -> tuple[int, int]:
-        """The exact number of items and their bytes."""
-        return self._counts(ITEMS.table)
+    def counts(self) -> Counts:
+        """Exact, of the items and of each index."""
+        items, size = self._counts(ITEM_COLUMNS.table)
+        indexes = {name: self._counts(index.columns.table) for name, index in self.indexes.items()}
+        return Counts(items, size, indexes)
 
-    def index_statistics(self) -> dict[str, tuple[int, int]]:
-        """The exact number of entries and their bytes, by the name of the index."""
-        return {name: self._counts(index.columns.table) for name, index in self.indexes.items()}
+    def page(self, read: PageRead) -> Answer[PageFound]:
+        """At once, or as a future where that may take long."""
+        found = page_at_once(self.pages, read, not self.may_hold_nul)
+        if found is not None:
+            return found
+        assert self._read_long is not None
+        return self._read_long(self, lambda pages: page_in_steps(pages, read, lambda: not self.may_hold_nul))
+
+    def changes(self, read: ChangesRead) -> ChangesFound:
+        return self.log.page(read)
+
+    def positions(self, *moments: float) -> Positions:
+        return self.log.positions(*moments)
 
     def _counts(self, source: str) -> tuple[int, int]:
         counts = self._read.execute("SELECT items, bytes FROM statistics WHERE source = ?", (source,)).get
@@ -267,12 +301,76 @@ class Table:
 
     # Writes
 
-    def submit(self, write: Callable[[], T]) -> asyncio.Future[T]:
-        """Run `write` in the next group; the future resolves when it is durable.
+    def submit(
+        self, write: Callable[[], Any], finish: Callable[[Any], Any] | None = None
+    ) -> asyncio.Future[Any]:
+        """Run `write` in the next group; once it is durable the future has its result, or what `finish` makes of it.
 
         `write` may call the methods below, which see every write before it.
         """
-        return self._commits.submit(write)
+        return self._commits.submit(write, finish)
+
+    def write(self, write: Write, finish: Callable[[Written], U]) -> asyncio.Future[U]:
+        """Raises TransactionConflictException if a transaction over several tables is under way for the item."""
+        if self.contended and write.key in self.contended:
+            raise transaction_conflict()
+        return self._commits.submit(partial(self._write_one, write), finish)
+
+    def write_all(
+        self, writes: Sequence[Write], finish: Callable[[Sequence[Written]], U]
+    ) -> asyncio.Future[U]:
+        """Writes of different items of which no effect has to be decided, together."""
+        return self._commits.submit(partial(self._write_all, writes), finish)
+
+    def written(self) -> asyncio.Future[None]:
+        """Resolves once every write that has been begun is durable."""
+        return self._commits.submit(_nothing)
+
+    def _write_one(self, write: Write) -> Written:
+        """A write inside its group."""
+        key, effect, looks = write
+        if type(effect) is Put and not self.indexes and not self._is_logged:
+            return self._overwrite(key, effect.new)
+        old = self.stored(key)
+        if type(effect) is Put or type(effect) is Delete:
+            return self.apply(key, effect, old)
+        decide: Any = effect
+        if decision_cost(old, looks) > MAX_DECISION_COST:
+            raise TooLongError(partial(self._look, key, decide))
+        return self.apply(key, decide(old), old)
+
+    def _look(self, key: RowKey, decide: Decide) -> Callable[[], Callable[[], Written]]:
+        old = self.stored(key)
+        return lambda: partial(self.apply, key, decide(old), old)
+
+    def apply(self, key: RowKey, effect: Effect, old: Stored | None) -> Written:
+        """Do what was decided on the `old` item."""
+        old_size = 0 if old is None else old.size
+        kind = type(effect)
+        changes: Sequence[EntryChange] = ()
+        new_size = 0
+        if kind is Put:
+            item, new, before = effect  # type: ignore[misc]
+            new_size = new.size
+            if new != old:
+                changes = self._replace(key, item, new, old, before)
+        elif kind is Delete:
+            if old is not None:
+                changes = self.delete(key, old)
+        elif kind is Keep:
+            new_size = effect.size  # type: ignore[union-attr]
+        else:
+            return Written(old_size, 0, (), old, None, effect.error)  # type: ignore[union-attr]
+        collection = None if self._collections is None else self._collections.size(key)
+        return Written(old_size, new_size, changes, old, collection)
+
+    def _write_all(self, writes: Sequence[Write]) -> list[Written]:
+        """Puts of a plain table are stored by two statements in all."""
+        if not writes or not self.is_plain or not all(type(effect) is Put for _, effect, _ in writes):
+            return [self._write_one(write) for write in writes]
+        puts: list[Any] = [(key, effect.new) for key, effect, _ in writes]  # type: ignore[union-attr]
+        old_sizes = self._overwrite_all(puts)
+        return [Written(old, new.size) for (_, new), old in zip(puts, old_sizes, strict=True)]
 
     def stored(self, key: RowKey) -> Stored | None:
         """The item as this write finds it."""
@@ -286,22 +384,20 @@ class Table:
             raise DamagedItemError(self.label)  # else damage would be stored again as what was meant
         return Stored(size, text.decode())
 
-    def overwrite(self, key: RowKey, item: Item, new: Stored) -> Written:
-        """Store an item over whatever is there."""
-        if self.indexes or self._is_logged:
-            return self.put(key, item, new, self.stored(key))
+    def _overwrite(self, key: RowKey, new: Stored) -> Written:
+        """Store an item over whatever is there, where nothing is to know of that but the counts."""
         old_size: int | None = self._write.execute(
             "SELECT size FROM item WHERE slot = ? AND pk = ? AND sk = ?", key
         ).get
         self._put(key, new, old_size)
-        return Written(old_size or 0, ())
+        return Written(old_size or 0, new.size)
 
     @property
     def is_plain(self) -> bool:
         """Whether a write is nothing more than its row: no index, log or transaction over tables is to know of it."""
         return not self.indexes and not self._is_logged and self.effects is None
 
-    def overwrite_all(self, writes: Sequence[tuple[RowKey, Stored]]) -> list[int]:
+    def _overwrite_all(self, writes: Sequence[tuple[RowKey, Stored]]) -> list[int]:
         """Overwrite several rows of a plain table, none twice; the bytes of the items found, 0 for none."""
         keys = [column for key, _ in writes for column in key]
         found: Any = self._write.execute(
@@ -325,44 +421,44 @@ class Table:
             else:
                 grown += new.size - old_size
         self._write.executemany(PUT, rows)
-        self._statistics.add(ITEMS.table, added, grown)
+        self._statistics.add(ITEM_COLUMNS.table, added, grown)
 
-    def put(self, key: RowKey, item: Item, new: Stored, old: Stored | None) -> Written:
+    def put(self, key: RowKey, item: Item, new: Stored, old: Stored | None) -> Sequence[EntryChange]:
         """Store an item, given both as it is and as JSON, over the `old` one."""
+        return self._replace(key, item, new, old, None)
+
+    def _replace(
+        self, key: RowKey, item: Item, new: Stored, old: Stored | None, before: Item | None
+    ) -> Sequence[EntryChange]:
+        """`before`: the old item, decoded, where that has been done."""
         self._put(key, new, None if old is None else old.size)
         if self._is_logged:
             self.log.record(key, old, new)
         if not self.indexes:
-            return Written(_size(old), ())
-        before = None if old is None else (ujson.loads(old.text), old)
-        return Written(_size(old), self._change_indexes(key, (item, new), before))
+            return ()
+        replaced = None if old is None else (before or ujson.loads(old.text), old)
+        return self._change_indexes(key, (item, new), replaced)
 
-    def delete(self, key: RowKey, old: Stored, *, by_ttl: bool = False) -> Written:
+    def delete(self, key: RowKey, old: Stored, *, by_ttl: bool = False) -> Sequence[EntryChange]:
         """Remove the item; `by_ttl`: because it expired."""
         if self.effects is not None:
-            self.effects.append(Effect(self.file, key, None))
+            self.effects.append(Redo(self.file, key, None))
         self._write.execute("DELETE FROM item WHERE slot = ? AND pk = ? AND sk = ?", key)
-        self._statistics.add(ITEMS.table, -1, -old.size)
+        self._statistics.add(ITEM_COLUMNS.table, -1, -old.size)
         if self._is_logged:
             self.log.record(key, old, None, by_ttl=by_ttl)
-        if not self.indexes:
-            return Written(old.size, ())
-        return Written(old.size, self._change_indexes(key, None, (ujson.loads(old.text), old)))
-
-    def collection_size(self, key: RowKey) -> int | None:
-        """Bytes of the key's item collection as this write leaves it; None on a table that has none."""
-        return None if self._collections is None else self._collections.size(key)
+        return () if not self.indexes else self._change_indexes(key, None, (ujson.loads(old.text), old))
 
     def _put(self, key: RowKey, new: Stored, old_size: int | None) -> None:
         if self.effects is not None:
-            self.effects.append(Effect(self.file, key, new))
+            self.effects.append(Redo(self.file, key, new))
         if ESCAPED_NUL in new.text:
             self._note_nul()
         self._write.execute(PUT, key + new + (zlib_ng.crc32(new.text.encode()),))  # checksum, without a call
         if old_size is None:
-            self._statistics.add(ITEMS.table, 1, new.size)
+            self._statistics.add(ITEM_COLUMNS.table, 1, new.size)
         else:
-            self._statistics.add(ITEMS.table, 0, new.size - old_size)
+            self._statistics.add(ITEM_COLUMNS.table, 0, new.size - old_size)
 
     def _note_nul(self) -> None:
         self.may_hold_nul = True
@@ -395,11 +491,6 @@ class Table:
     def release(self) -> None:
         self._commits.release()
 
-    def refuse_contended(self, key: RowKey) -> None:
-        """Raises TransactionConflictException if a transaction over several tables is under way for the row."""
-        if self.contended and key in self.contended:
-            raise transaction_conflict()
-
     def begin(self) -> None:
         """Begin a transaction on a held file.
 
@@ -418,7 +509,7 @@ class Table:
         self._statistics.mark()
         self.effects = []
 
-    def keep(self, token: Token | None) -> list[Effect]:
+    def keep(self, token: Token | None) -> list[Redo]:
         """What was written since `attempt`, with the ClientRequestToken that goes with it."""
         effects, self.effects = self.effects or [], None
         if token is not None:
@@ -471,7 +562,7 @@ class Table:
         number: int = self._write.execute("SELECT number FROM transaction_mark").get
         return number
 
-    def redo(self, effects: Iterable[Effect]) -> None:
+    def redo(self, effects: Iterable[Redo]) -> None:
         """Write effects whatever the limits: of a decided transaction, or to undo changes."""
         if self._collections is not None:
             self._collections.is_limited = False
@@ -513,10 +604,6 @@ class Table:
         """
         return self._writer if self._path is None else copying.pinned(self._path)
 
-    def snapshot(self, read: Callable[[], T]) -> T:
-        """Run several reads on one state of the file."""
-        return self._read.snapshot(read)
-
     async def alone(self, work: Callable[[], None]) -> None:
         """Run `work` in a transaction of its own that may take long, beside the event loop; writes wait for it."""
         await self._commits.alone(work)
@@ -530,7 +617,7 @@ class Table:
     def backfill(self, name: str, limit: int) -> bool:
         """Take up to `limit` more items into an index that is CREATING; False once all are in."""
         index = self.indexes[name]
-        rows = SlotRange() if index.backfilled is None else SlotRange().after(index.backfilled)
+        rows = rows_of(SlotRange() if index.backfilled is None else SlotRange().after(index.backfilled))
         found = self._step(
             f"SELECT size, CAST(item AS BLOB), checksum, slot, pk, sk FROM {rows.clause} LIMIT ?",
             (*rows.values, limit),
@@ -622,6 +709,20 @@ def _create(connection: apsw.Connection, definition: TableDefinition) -> None:
         for index in definition.indexes:
             Index(index, definition).create(cursor)
         self_description.describe_table(cursor, definition)
+
+
+def _nothing() -> None:
+    """A write that changes nothing."""
+
+
+def decision_cost(stored: Stored | None, looks: int) -> int:
+    """Nanoseconds that it may take to decide on an item that is looked at in so many ways; 0 for a small one."""
+    if stored is None or stored.size < SMALL_ITEM_BYTES:
+        return 0
+    values = stored.text.count("{")
+    return values * (VALUE_COST + VALUE_LOOK_COST * looks) + stored.size * (
+        BYTE_COST + BYTE_LOOK_COST * looks
+    )
 
 
 def _size(stored: Stored | None) -> int:

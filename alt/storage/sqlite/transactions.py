@@ -24,18 +24,35 @@ from collections import deque
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, TypeVar
 
 import apsw
 
-from alt.errors import ApiError, internal_server_error
-from alt.storage.model.rows import RowKey
+from alt.errors import (
+    ApiError,
+    idempotent_parameter_mismatch,
+    internal_server_error,
+    transaction_conflict,
+    transaction_in_progress,
+)
+from alt.storage.engine import ConflictError
+from alt.storage.model.items import TOKEN_SECONDS, Token, Write, Written
+from alt.storage.model.keys import RowKey
+from alt.storage.model.reads import Sized
 from alt.storage.sqlite.data_directory import UnusableDataError
 from alt.storage.sqlite.faults import FaultLog
-from alt.storage.sqlite.group_commit import BUSY_RETRIES, BUSY_RETRY_SECONDS, answer, is_granted, reason
-from alt.storage.sqlite.journal import DoubtfulError, Entry, Journal, Token
-from alt.storage.sqlite.table import TOKEN_SECONDS, Table
+from alt.storage.sqlite.group_commit import (
+    BUSY_RETRIES,
+    BUSY_RETRY_SECONDS,
+    TooLongError,
+    answer,
+    finish_with,
+    is_granted,
+    reason,
+)
+from alt.storage.sqlite.journal import DoubtfulError, Entry, Journal
+from alt.storage.sqlite.table import Table
+from alt.storage.sqlite.together import Together
 
 T = TypeVar("T")
 
@@ -56,10 +73,11 @@ class _Waiting:
     """A transaction over several tables, from request to answer."""
 
     rows: Rows
-    work: Callable[[], Any]
+    work: Together
     token: Token | None
+    finish: Callable[[Sequence[Written]], Any]
     future: asyncio.Future[Any]
-    result: Any = None
+    result: Sequence[Written] = ()
     error: Exception | None = None
     entry: Entry | None = None
 
@@ -94,7 +112,7 @@ class Transactions:
         self._on_step = on_step
         self.tokens: dict[str, Token] = {}  # in the order they expire
         self._generation = 0  # of the files that tokens are read from
-        self.running: dict[str, bytes] = {}  # tokens of transactions under way, and their requests' hashes
+        self._running: dict[str, bytes] = {}  # tokens of transactions under way, and their requests' hashes
         self._queues: dict[frozenset[Table], deque[_Waiting]] = {}
         self._runs: set[asyncio.Task[None]] = set()  # one for each queue, and one that settles
         self._lacking: dict[str, list[Entry]] = {}  # by file, what it has to be given before it is used
@@ -106,38 +124,76 @@ class Transactions:
         self._settling: asyncio.TimerHandle | None = None
         self._faults = FaultLog()
 
-    def write(self, rows: Rows, work: Callable[[], T], token: Token | None) -> asyncio.Future[T]:
-        """Run `work` as one transaction; the future resolves once it is durable.
-
-        `rows`: what it writes or checks in each table, all of which the caller found not to be contended.
-        What `work` raises undoes everything and is the future's error.
-        """
-        if len(rows) > 1:
-            future = self._enqueue(rows, work, token)
-        else:
+    def transact(
+        self,
+        writes: Sequence[tuple[Table, Write]],
+        token: Token | None,
+        finish: Callable[[Sequence[Written]], T],
+        replayed: Callable[[Sequence[int]], T],
+    ) -> T | asyncio.Future[T]:
+        """See alt/storage/engine.py. Raises what the service says of a token that is another request's, or busy."""
+        if token is not None and self._is_done(token):
+            return replayed([_size_of(table, write.key) for table, write in writes])
+        errors = _conflicts([(table, write.key) for table, write in writes])
+        if errors is not None:
+            return finish([Written(0, 0, refused=error) for error in errors])
+        rows: dict[Table, list[RowKey]] = {table: [] for table, _ in writes}
+        if len(rows) == 1:
             (table,) = rows
             if token is None:
-                return table.submit(work)
-            future = asyncio.ensure_future(self._write_one(table, work, token))
+                return table.submit(Together(writes), finish)
+            future = table.submit(Together(writes, token), self._remembering(token, finish))
+        else:
+            for table, write in writes:
+                rows[table].append(write.key)
+            future = self._enqueue(rows, Together(writes), token, finish)
         _keep_open(rows, future)
         if token is not None:
-            self.running[token.token] = token.request
-            future.add_done_callback(lambda _ended: self.running.pop(token.token))
+            self._running[token.token] = token.request
+            future.add_done_callback(lambda _ended: self._running.pop(token.token))
         return future
 
-    async def _write_one(self, table: Table, work: Callable[[], T], token: Token) -> T:
-        generation = self._generation
-        result = await table.submit(partial(_with_token, table, work, token))
-        if generation == self._generation:
-            self._remember(token)
-        return result
+    def _is_done(self, token: Token) -> bool:
+        """Whether the request of this token was done already."""
+        known = self.tokens.get(token.token)
+        if known is not None and known.expires < token.expires - TOKEN_SECONDS:
+            del self.tokens[token.token]
+            known = None
+        running = self._running.get(token.token)
+        if (running or (known.request if known is not None else token.request)) != token.request:
+            raise idempotent_parameter_mismatch()
+        if running is not None:
+            raise transaction_in_progress()
+        return known is not None
 
-    def read(self, tables: Collection[Table], work: Callable[[], T]) -> T | asyncio.Future[T]:
-        """Run `work`, which reads from `tables`, on one state of them all: at once, where nothing is in its way."""
+    def _remembering(
+        self, token: Token, finish: Callable[[Sequence[Written]], T]
+    ) -> Callable[[Sequence[Written]], T]:
+        generation = self._generation
+
+        def remember_and_finish(written: Sequence[Written]) -> T:
+            if generation == self._generation and not any(each.refused for each in written):
+                self._remember(token)
+            return finish(written)
+
+        return remember_and_finish
+
+    def get_together(
+        self, keys: Sequence[tuple[Table, RowKey]]
+    ) -> Sequence[Sized | None] | asyncio.Future[Sequence[Sized | None]]:
+        """Items of one state of all tables: at once, where nothing is in the way. Raises ConflictError."""
+        errors = _conflicts(keys)
+        if errors is not None:
+            raise ConflictError(errors)
+        tables = dict.fromkeys([table for table, _ in keys])
+
+        def read() -> Sequence[Sized | None]:
+            return [table.get(key) for table, key in keys]
+
         if not any(table.contended for table in tables):
             # Nothing over several tables is being committed, and all reads of this turn are of one moment.
-            return work()
-        reading = asyncio.ensure_future(self._read_held(tables, work))
+            return read()
+        reading = asyncio.ensure_future(self._read_held(tables, read))
         _keep_open(tables, reading)
         return reading
 
@@ -152,9 +208,11 @@ class Transactions:
 
     # Over several tables
 
-    def _enqueue(self, rows: Rows, work: Callable[[], T], token: Token | None) -> asyncio.Future[T]:
+    def _enqueue(
+        self, rows: Rows, work: Together, token: Token | None, finish: Callable[[Sequence[Written]], T]
+    ) -> asyncio.Future[T]:
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(rows, work, token, loop.create_future())
+        waiting = _Waiting(rows, work, token, finish, loop.create_future())
         tables = frozenset(rows)
         queue = self._queues.get(tables)
         if queue is None:
@@ -213,7 +271,7 @@ class Transactions:
         group = [waiting for waiting in taken if not waiting.future.done()]
         try:
             for waiting in group:
-                self._attempt(held, waiting)
+                await self._attempt(held, waiting)
             entries = [waiting.entry for waiting in group if waiting.entry is not None]
             if entries:
                 for table in held:
@@ -237,12 +295,16 @@ class Transactions:
                 if waiting.token is not None and waiting.entry is not None:
                     self._remember(waiting.token)
 
-    def _attempt(self, held: Sequence[Table], waiting: _Waiting) -> None:
+    async def _attempt(self, held: Sequence[Table], waiting: _Waiting) -> None:
         """Apply one transaction in a SAVEPOINT of every file; its own error undoes it alone."""
         for table in held:
             table.attempt()
         try:
-            waiting.result = waiting.work()
+            try:
+                waiting.result = waiting.work()
+            except TooLongError as long:
+                write = await asyncio.get_running_loop().run_in_executor(None, long.look())
+                waiting.result = write()
         except Exception as error:
             for table in held:
                 table.undo()
@@ -303,7 +365,8 @@ class Transactions:
             is_whole = self._give_later(behind, entries)
         fault = None if outcome.is_decided and is_whole else internal_server_error()
         for waiting in group:
-            answer(waiting.future, waiting.result, waiting.error or (fault if waiting.entry else None))
+            error = waiting.error or (fault if waiting.entry else None)
+            finish_with(waiting.finish, waiting.future, waiting.result, error)
 
     # Files that lack something
 
@@ -508,10 +571,17 @@ def _keep_open(tables: Iterable[Table], future: asyncio.Future[Any]) -> None:
     future.add_done_callback(release)
 
 
-def _with_token(table: Table, work: Callable[[], T], token: Token) -> T:
-    result = work()
-    table.put_token(token)
-    return result
+def _size_of(table: Table, key: RowKey) -> int:
+    found = table.get(key)
+    return 0 if found is None else found[0]
+
+
+def _conflicts(keys: Sequence[tuple[Table, RowKey]]) -> list[ApiError | None] | None:
+    """The errors of those items that meet another transaction; None where none does."""
+    if not any(table.contended for table, _ in keys):
+        return None
+    meets = [key in table.contended for table, key in keys]
+    return [transaction_conflict() if each else None for each in meets] if any(meets) else None
 
 
 async def _begin(held: Sequence[Table]) -> None:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import apsw
 
 from alt.config import Sync
+from alt.storage.model.usage import KeyLimit
 from alt.storage.sqlite import connections
 from alt.storage.sqlite.database_files import set_aside
 
@@ -49,14 +50,7 @@ class Used(NamedTuple):
     throttled: int
 
 
-class KeyLimit(NamedTuple):
-    """Units a second that an access key may consume; None for no limit."""
-
-    read_units: float | None
-    write_units: float | None
-
-
-READ_UNITS, WRITE_UNITS, REQUESTS, THROTTLED = range(4)
+REQUESTS, THROTTLED = range(2, 4)  # after READ_UNITS and WRITE_UNITS
 Sums = list[float]
 
 

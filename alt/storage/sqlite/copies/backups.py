@@ -14,21 +14,21 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import apsw
 
+from alt.storage.engine import Progress, no_progress
 from alt.storage.model.definition import Backup
 from alt.storage.sqlite import self_description
-from alt.storage.sqlite.catalog import Catalog, backup_file_name, backup_path
+from alt.storage.sqlite.background import Tasks
+from alt.storage.sqlite.catalog import backup_file_name, backup_path
 from alt.storage.sqlite.checksums import file_checksum, verify_items
 from alt.storage.sqlite.copies import copying
-from alt.storage.sqlite.copies.copying import Progress, no_progress
 from alt.storage.sqlite.data_directory import UnusableDataError
 from alt.storage.sqlite.database_files import part_of, remove
-
-if TYPE_CHECKING:
-    from alt.storage.sqlite.table import Table
+from alt.storage.sqlite.table import Table
+from alt.storage.sqlite.tables import Tables
 
 RETRY_SECONDS = 1.0  # after a full disk or the like
 
@@ -39,26 +39,31 @@ class Backups:
     """The backups of a data directory. `directory` None keeps them in memory. `on_step`: see Transactions."""
 
     def __init__(
-        self, catalog: Catalog, directory: Path | None, executor: Executor, on_step: Callable[[str], None]
+        self, tables: Tables, directory: Path | None, executor: Executor, on_step: Callable[[str], None]
     ) -> None:
         self._on_step = on_step
-        self._catalog = catalog
+        self._tables = tables
+        self._catalog = tables.catalog
         self._directory = directory
         self._executor = executor
         self._in_memory: dict[str, apsw.Connection] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()  # by backup id
         self._is_finishing = False
         if directory is not None:
             directory.mkdir(exist_ok=True)
 
     def all(self) -> list[Backup]:
         """In the order of their tables' names, then of their ids, which begin with the time."""
-        self._catalog.refresh()
+        self._tables.refresh()
         return sorted(self._catalog.backups.values(), key=lambda backup: (backup.table.name, backup.id))
 
     def get(self, backup_id: str) -> Backup | None:
-        self._catalog.refresh()
+        self._tables.refresh()
         return self._catalog.backups.get(backup_id)
+
+    @property
+    def are_in_memory(self) -> bool:
+        return self._directory is None
 
     def create(self, table: Table, backup: Backup, progress: Progress = no_progress) -> asyncio.Task[None]:
         """Begin a backup of the table as it is now; the task ends when it is available.
@@ -73,10 +78,7 @@ class Backups:
             if held is None
             else self._copy_memory(table, held, source, backup)
         )
-        task = asyncio.get_running_loop().create_task(self._run(copy, backup))
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-        return task
+        return self._tasks.begin(backup.id, lambda: self._run(copy, backup))
 
     def open(self, backup: Backup) -> apsw.Connection:
         """A connection to copy an available backup from."""
@@ -121,12 +123,7 @@ class Backups:
     async def finish(self) -> None:
         """Return when no backup is being taken any more."""
         self._is_finishing = True
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled():
-            task.exception()  # logged already
+        await self._tasks.finish()
 
     async def _run(self, copy: Coroutine[Any, Any, None], backup: Backup) -> None:
         try:

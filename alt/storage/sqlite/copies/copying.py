@@ -18,17 +18,11 @@ import apsw
 if sys.platform == "darwin":
     import fcntl
 
+from alt.storage.engine import Progress, no_progress
 from alt.storage.sqlite import connections, database_files
 
 STEP_PAGES = 256  # 2 MB: about 1 ms
 CACHE_KIB = 2_048  # each page is read and written once
-
-# Called with the pages copied so far and with how many there are, on whichever thread copies.
-Progress = Callable[[int, int], None]
-
-
-def no_progress(_done: int, _total: int) -> None:
-    """For who does not watch."""
 
 
 def pinned(path: Path) -> apsw.Connection:

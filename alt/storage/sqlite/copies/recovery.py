@@ -8,49 +8,18 @@ change before it, when a restore is asked for.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any
 
-from alt.storage.model.definition import RecoveryDefinition
-from alt.storage.model.rows import RowKey
-from alt.storage.sqlite.copies.copying import Progress
-from alt.storage.sqlite.copies.restores import Origin, OriginLostError
-from alt.storage.sqlite.journal import Effect
-from alt.storage.sqlite.maintenance.log_trimming import DAY_SECONDS
+from alt.storage.engine import Progress
+from alt.storage.model.changes import Past
+from alt.storage.model.keys import RowKey
+from alt.storage.sqlite.copies.origin import Origin, OriginLostError
+from alt.storage.sqlite.journal import Redo
 from alt.storage.sqlite.table import Table
 
 # Bound a step of undoing: about 5 ms.
 STEP_CHANGES = 100
 STEP_BYTES = 256 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Past:
-    """A table as it was at a moment (epoch seconds): after its change number `last` and before the next."""
-
-    table: str
-    id: str
-    at: float
-    last: int
-
-    def origin(self) -> dict[str, Any]:
-        """As the catalog keeps it, in a Restore."""
-        return asdict(self)
-
-
-def earliest(recovery: RecoveryDefinition | None, now: float) -> float | None:
-    """The moment (epoch seconds) back to which a table can be taken; None if recovery is off."""
-    if recovery is None or recovery.enabled is None:
-        return None
-    return max(recovery.enabled, now - recovery.days * DAY_SECONDS)
-
-
-def latest(table: Table, now: float) -> float:
-    """The moment (epoch seconds) as which a table as it is now counts: its log may be ahead of the clock."""
-    recovery = table.definition.recovery
-    enabled = None if recovery is None else recovery.enabled
-    return max(now, table.log.newest(), now if enabled is None else enabled)
 
 
 async def past_contents(table: Table | None, past: Past) -> Origin:
@@ -83,13 +52,13 @@ async def rewind(table: Table, last: int, progress: Progress) -> None:
         progress(total - newest, total - last)
 
 
-def _undo(table: Table, last: int, newest: int) -> tuple[list[Effect], int]:
+def _undo(table: Table, last: int, newest: int) -> tuple[list[Redo], int]:
     """What undoes some changes up to number `newest`, and the number of the newest then left."""
-    effects: dict[RowKey, Effect] = {}
+    effects: dict[RowKey, Redo] = {}
     size = 0
     for number, key, old in table.log.old_images(max(last, newest - STEP_CHANGES), newest):
         # Of one item's changes only the oldest counts.
-        effects[key] = Effect(table.definition.id, key, old)
+        effects[key] = Redo(table.definition.id, key, old)
         newest = number - 1
         size += 0 if old is None else old.size
         if size >= STEP_BYTES:

@@ -15,62 +15,50 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import ParamSpec, TypeVar
 
 import apsw
 
+from alt.storage.engine import Progress, no_progress
+from alt.storage.model.changes import Past
 from alt.storage.model.definition import IndexDefinition, TableDefinition
+from alt.storage.model.keys import layout_of
 from alt.storage.sqlite import connections, expiry, self_description
+from alt.storage.sqlite.background import Tasks
 from alt.storage.sqlite.copies import copying
-from alt.storage.sqlite.copies.copying import Progress, no_progress
-from alt.storage.sqlite.indexes import index_columns
-from alt.storage.sqlite.table import FORMAT, Table
-
-if TYPE_CHECKING:
-    from alt.storage.sqlite.store import Store
+from alt.storage.sqlite.copies.backups import Backups
+from alt.storage.sqlite.copies.origin import Origin, OriginLostError
+from alt.storage.sqlite.copies.recovery import past_contents
+from alt.storage.sqlite.long_reads import to_its_end
+from alt.storage.sqlite.ranges import columns_of
+from alt.storage.sqlite.table import FORMAT
+from alt.storage.sqlite.tables import Tables
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """What a table is restored from.
-
-    `contents` is pinned, and `release` is called once it is copied. `definition` is that of
-    the table they belong to; its indexes are matched with the new table's by their ids.
-    `rewind` is called with the new table, open and seen by nobody else, before it becomes
-    ACTIVE: it may submit any number of writes, each of bounded length, and reports its own
-    progress. The change log is the source's until then, and empty afterwards.
-    """
-
-    contents: apsw.Connection
-    release: Callable[[], None]
-    definition: TableDefinition
-    rewind: Callable[[Table, Progress], Awaitable[None]] | None = None
-
-
-class OriginLostError(Exception):
-    """What a table was to be restored from is not there any more."""
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Restores:
-    """The restores of a store, one task for each table."""
+    """The restores of a data directory, one task for each table. `executor` copies."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._tasks: dict[str, asyncio.Task[None]] = {}  # by table id
+    def __init__(self, tables: Tables, backups: Backups, executor: Executor) -> None:
+        self._tables = tables
+        self._backups = backups
+        self._executor = executor
+        self._tasks = Tasks()  # by table id
         self._stopping = False
 
     def start(self, definition: TableDefinition, progress: Progress = no_progress) -> None:
         """Restore a table that stands in the catalog, unless that is under way."""
-        if definition.restore is None or definition.id in self._tasks:
-            return
-        task = asyncio.get_running_loop().create_task(self._run(definition, progress))
-        task.add_done_callback(_noted)
-        self._tasks[definition.id] = task
+        if definition.restore is not None:
+            self._tasks.begin(definition.id, lambda: self._run(definition, progress))
 
     async def finish(self, definition: TableDefinition) -> BaseException | None:
         """Return when the table's restore has come to its end, with what made it fail."""
@@ -83,27 +71,42 @@ class Restores:
     async def stop(self) -> None:
         """Give up; the next start begins again."""
         self._stopping = True
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._tasks.stop()
 
     async def _run(self, definition: TableDefinition, progress: Progress) -> None:
         try:
             await self._restore(definition, progress)
         except Exception:
-            # A table that stays CREATING could be neither used nor deleted.
-            if self._store.abandon(definition):  # else somebody took it away meanwhile
+            # A table that stays CREATING could be neither used nor deleted; the next start goes on with what is given up.
+            if not self._stopping and self._tables.abandon(
+                definition
+            ):  # else somebody took it away meanwhile
                 _log.exception("the restore of %s failed, and there is no such table", definition.name)
             raise
-        finally:
-            self._tasks.pop(definition.id, None)
+
+    async def _origin(self, definition: TableDefinition) -> Origin:
+        """What a table is to be restored from. Raises OriginLostError."""
+        assert definition.restore is not None
+        origin = definition.restore.origin
+        if "table" in origin:
+            return await past_contents(await self._tables.opened(origin["table"]), Past(**origin))
+        backup = self._backups.get(origin["backup"])
+        if backup is None or not backup.available:
+            raise OriginLostError(origin)
+        await self._beside(self._backups.verify, backup)
+        contents = self._backups.open(backup)
+        release = (lambda: None) if self._backups.are_in_memory else contents.close
+        return Origin(contents, release, backup.table)
+
+    async def _beside(self, work: Callable[P, T], *arguments: P.args, **_: P.kwargs) -> T:
+        """Do long work on a thread. Cancelled, it ends first: what it uses may be closed after it."""
+        return await to_its_end(asyncio.get_running_loop().run_in_executor(self._executor, work, *arguments))
 
     async def _restore(self, definition: TableDefinition, progress: Progress) -> None:
         """The steps above."""
-        origin = await self._store.origin(definition)
+        origin = await self._origin(definition)
         ready = replace(definition, restore=None)
-        part = self._store.part(definition)
+        part = self._tables.part(definition)
 
         def change(copy: apsw.Connection) -> None:
             reshape(copy, origin.definition, ready)
@@ -122,12 +125,12 @@ class Restores:
                 await copying.copy_in_steps(origin.contents, contents)
                 change(contents)
             else:
-                await self._store.beside(copying.write_file, origin.contents, part, watched, change)
+                await self._beside(copying.write_file, origin.contents, part, watched, change)
         finally:
             origin.release()
         table = None
         if part is None or origin.rewind is not None:
-            table = self._store.open_unseen(ready, part, contents)
+            table = self._tables.open_unseen(ready, part, contents)
         try:
             if table is not None and origin.rewind is not None:
                 await origin.rewind(table, watched)
@@ -139,14 +142,8 @@ class Restores:
                 await table.drain()  # what the end of the process cuts short has a write under way
                 table.close()
         if part is not None and origin.rewind is not None:
-            await self._store.beside(_settle, part)
-        self._store.publish(ready, part, table)
-
-
-def _noted(task: asyncio.Task[None]) -> None:
-    """What made a restore fail has been logged; who waits for it is told as well."""
-    if not task.cancelled():
-        task.exception()
+            await self._beside(_settle, part)
+        self._tables.publish(ready, part, table)
 
 
 def reshape(copy: apsw.Connection, old: TableDefinition, new: TableDefinition) -> None:
@@ -185,7 +182,7 @@ def _settle(part: Path) -> None:
 
 
 def _drop_index(cursor: apsw.Cursor, index: IndexDefinition) -> None:
-    columns = index_columns(index)
+    columns = columns_of(layout_of(index))
     is_there = cursor.execute("SELECT 1 FROM statistics WHERE source = ?", (columns.table,)).get
     if is_there is None:
         return
@@ -202,7 +199,7 @@ def _drop_index(cursor: apsw.Cursor, index: IndexDefinition) -> None:
 
 
 def _rename_index(cursor: apsw.Cursor, index: IndexDefinition, renamed: IndexDefinition) -> None:
-    old, new = index_columns(index).table, index_columns(renamed).table
+    old, new = columns_of(layout_of(index)).table, columns_of(layout_of(renamed)).table
     is_there = cursor.execute("SELECT 1 FROM statistics WHERE source = ?", (old,)).get
     if is_there is None:
         return

@@ -31,6 +31,7 @@ import apsw
 import ujson
 from zlib_ng import zlib_ng
 
+from alt.storage.engine import Progress
 from alt.storage.model.definition import TableDefinition
 from alt.storage.sqlite import connections
 from alt.storage.sqlite.catalog import FORMAT, Catalog, table_path
@@ -46,8 +47,8 @@ from alt.storage.sqlite.data_directory import (
 )
 from alt.storage.sqlite.database_files import PART, TABLES_FOLDER, file_name, remove
 from alt.storage.sqlite.journal import Entry, Journal
-from alt.storage.sqlite.store import CATALOG_POLL_SECONDS
 from alt.storage.sqlite.table import Table
+from alt.storage.sqlite.tables import CATALOG_POLL_SECONDS
 from alt.storage.sqlite.transactions import give
 
 SUMMARY_FILE = "snapshot.json"
@@ -65,9 +66,6 @@ CHUNK_BYTES = 4 * 1024 * 1024
 LOG_MARGIN = 1_000_000
 # A table may be created or removed while all files are being locked.
 LOCK_ATTEMPTS = 10
-
-# Called with the bytes done so far and with how many there are.
-Progress = Callable[[int, int], None]
 
 
 class _Unfinished(Exception):

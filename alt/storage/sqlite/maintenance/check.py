@@ -17,13 +17,16 @@ import apsw
 import ujson
 
 from alt.storage.model.definition import TableDefinition
-from alt.storage.model.rows import ITEMS, EncodedKey, RowKey, row_key
+from alt.storage.model.entries import Entry
+from alt.storage.model.items import Stored
+from alt.storage.model.keys import EncodedKey, RowKey, row_key
 from alt.storage.sqlite import connections, own_rows
 from alt.storage.sqlite.checksums import is_sound
 from alt.storage.sqlite.data_directory import UnusableDataError, using
-from alt.storage.sqlite.indexes import Entry, Index, Stored
-from alt.storage.sqlite.store import Store
+from alt.storage.sqlite.indexes import Index
+from alt.storage.sqlite.ranges import ITEM_COLUMNS
 from alt.storage.sqlite.table import FORMAT
+from alt.storage.sqlite.tables import Tables
 from alt.values.keys import encode
 from alt.values.sizes import item_size
 from alt.values.types import Item
@@ -90,7 +93,7 @@ class Found:
         return self.unreadable <= {index.columns.table for index in wanted_indexes(self.definition)}
 
 
-def check(store: Store, name: str, progress: Progress) -> Found | None:
+def check(store: Tables, name: str, progress: Progress) -> Found | None:
     """Check the table of this name; None if there is none, or it is still being restored and has no file.
 
     Raises UnusableDataError where there is nothing to read.
@@ -171,6 +174,8 @@ class _Check:
                 if _integrity(self._connection, f'integrity_check("{name}")'):
                     self._found.unreadable.add(name if name.isidentifier() else f'"{name}"')
         for name in own_rows.lacking(self._connection):
+            if name == "statistics":
+                continue  # the counts are computed again from the items
             self._found.damage.append(f"{name} lost the row that every table has")
             self._found.unreadable.add(name)
 
@@ -190,7 +195,7 @@ class _Check:
     def _check_items(self) -> None:
         partition: Partition | None = None
         size = collections = 0
-        total = self._stored_counts(ITEMS.table)[0]
+        total, _ = self._stored_counts(ITEM_COLUMNS.table) or (0, 0)
         for slot, pk, sk, stored_size, raw, stored_checksum in self._execute(
             "SELECT slot, pk, sk, size, CAST(item AS BLOB), checksum FROM item ORDER BY slot, pk, sk"
         ):
@@ -270,18 +275,21 @@ class _Check:
                 self._progress(f"Checking the entries of {name}", done, entries.rows)
 
     def _check_counts(self) -> None:
-        counted = {ITEMS.table: (self._found.items.rows, self._found.items.bytes)}
+        counted = {ITEM_COLUMNS.table: (self._found.items.rows, self._found.items.bytes)}
         for index in self._indexes:
             entries = self._found.indexes[index.definition.name]
             counted[index.columns.table] = (entries.rows, entries.bytes)
         for source, (rows, size) in counted.items():
-            stored_rows, stored_size = self._stored_counts(source)
-            if (rows, size) != (stored_rows, stored_size):
+            stored = self._stored_counts(source)
+            stored_rows, stored_size = stored or (0, 0)
+            if stored != (rows, size):
                 self._found.counts[source] = (rows - stored_rows, size - stored_size)
 
-    def _stored_counts(self, source: str) -> tuple[int, int]:
-        counts = self._execute("SELECT items, bytes FROM statistics WHERE source = ?", (source,)).get
-        return counts or (0, 0)
+    def _stored_counts(self, source: str) -> tuple[int, int] | None:
+        counts: tuple[int, int] | None = self._execute(
+            "SELECT items, bytes FROM statistics WHERE source = ?", (source,)
+        ).get
+        return counts
 
     def _recount(self, source: str) -> tuple[int, int]:
         counts: tuple[int, int] = self._execute(f"SELECT count(*), coalesce(sum(size), 0) FROM {source}").get

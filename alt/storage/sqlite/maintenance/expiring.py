@@ -13,84 +13,64 @@ the next start.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from alt.storage.model.definition import TableDefinition
-from alt.storage.sqlite.faults import DATA_FAULTS
+from alt.storage.sqlite.background import RETRY_SECONDS, Repeated, Tasks, survive
 from alt.storage.sqlite.table import Table
-
-if TYPE_CHECKING:
-    from alt.storage.sqlite.store import Store
-
-RETRY_SECONDS = 30.0  # after a full disk or the like
-
-_log = logging.getLogger(__name__)
+from alt.storage.sqlite.tables import Tables
 
 
 class ExpiryWork:
-    """The work on all tables of a store, one task for each table that has some.
+    """The work on all tables, one task for each table that has some.
 
     `clock` gives epoch seconds; the tables are looked at every `interval` seconds.
     """
 
-    def __init__(self, store: Store, clock: Callable[[], float], interval: float) -> None:
-        self._store = store
+    def __init__(self, tables: Tables, clock: Callable[[], float], interval: float) -> None:
+        self._tables = tables
         self._clock = clock
-        self._interval = interval
-        self._tasks: dict[str, asyncio.Task[None]] = {}  # by table id
-        self._sweeping: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """From now on do, again and again, what there is to do."""
-        self._sweeping = asyncio.get_running_loop().create_task(self._sweep())
+        self._tasks = Tasks()  # by table id
+        self._looking = Repeated("the look for expired items", self._look, interval)
+        self.start = self._looking.start
 
     async def stop(self) -> None:
         """End between two steps."""
-        tasks = [*self._tasks.values(), *([] if self._sweeping is None else [self._sweeping])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._looking.stop()
+        await self._tasks.stop()
 
-    async def _sweep(self) -> None:
-        while True:
-            try:
-                self.start_all()
-            except Exception:
-                _log.exception("tables with expired items were not looked for")
-            await asyncio.sleep(self._interval)
+    async def _look(self) -> None:
+        self.start_all()
 
     def start_all(self) -> list[asyncio.Task[None]]:
         """Begin what there is to do now, on all tables."""
         return [
             self.start_on(definition)
-            for definition in self._store.definitions()
+            for definition in self._tables.definitions()
             if definition.time_to_live is not None and definition.time_to_live.status != "DISABLED"
         ]
 
     def start_on(self, definition: TableDefinition) -> asyncio.Task[None]:
         """Turn a table's TimeToLive on or off, or delete what has expired there: as its definition says."""
+        return self._tasks.begin(definition.id, lambda: self._run(definition))
+
+    def under_way(self, definition: TableDefinition) -> asyncio.Future[None]:
+        """Ends with what is being done on the table, if anything is."""
         task = self._tasks.get(definition.id)
-        if task is None:
-            task = asyncio.get_running_loop().create_task(self._run(definition))
-            self._tasks[definition.id] = task
-        return task
+        if task is not None:
+            return task
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        done.set_result(None)
+        return done
 
     async def _run(self, definition: TableDefinition) -> None:
-        try:
+        async def work() -> None:
             while await self._step(definition):
                 pass
-        except DATA_FAULTS as fault:
-            _log.error("expired items of %s stay for now: %s", definition.name, fault)
-            await asyncio.sleep(RETRY_SECONDS)
-        except Exception:
-            _log.exception("a step of expiring items of %s failed", definition.name)
-            await asyncio.sleep(RETRY_SECONDS)
-        finally:
-            # At once, not in a callback later: who starts more work now must not find this still there.
-            self._tasks.pop(definition.id, None)
+
+        if not await survive(f"the work on expired items of {definition.name}", work):
+            await asyncio.sleep(RETRY_SECONDS)  # until then nobody begins it anew
 
     async def _step(self, definition: TableDefinition) -> bool:
         """One step of what there is to do; False if there is nothing more now.
@@ -98,7 +78,7 @@ class ExpiryWork:
         False is said without a pause since the definition was looked at: who changes it later
         finds the task gone, and who changed it before is heard.
         """
-        table = await self._store.opened(definition.name)
+        table = await self._tables.opened(definition.name)
         if table is None or table.definition.id != definition.id:
             return False
         time_to_live = table.definition.time_to_live
@@ -126,9 +106,9 @@ class ExpiryWork:
 
     def _settle(self, definition: TableDefinition, asked: str, settled: str) -> None:
         """What was asked for is done."""
-        current = self._store.definition(definition.name)
+        current = self._tables.definition(definition.name)
         if current is None or current.id != definition.id or current.time_to_live is None:
             return
         if current.time_to_live.status == asked:
             time_to_live = replace(current.time_to_live, status=settled)
-            self._store.redefine(replace(current, time_to_live=time_to_live))
+            self._tables.redefine(replace(current, time_to_live=time_to_live))

@@ -9,77 +9,53 @@ process is taken up at the next start.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from functools import partial
+from typing import TypeVar
 
 from alt.storage.model.definition import IndexDefinition, TableDefinition
-from alt.storage.sqlite.faults import DATA_FAULTS
+from alt.storage.sqlite.background import RETRY_SECONDS, Tasks, survive
 from alt.storage.sqlite.table import Table
-
-if TYPE_CHECKING:
-    from alt.storage.sqlite.store import Store
+from alt.storage.sqlite.tables import Tables
 
 T = TypeVar("T")
 
 STEP_ROWS = 200  # about 5 ms
-RETRY_SECONDS = 30.0  # after a full disk or the like
-
-_log = logging.getLogger(__name__)
 
 
 class IndexWork:
-    """The work on all tables of a store, one task for each table that has some."""
+    """The work on all tables, one task for each table that has some."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._tasks: dict[str, asyncio.Task[None]] = {}  # by table id
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+        self._tasks = Tasks()  # by table id
+        self.stop = self._tasks.stop
 
     def start(self, definition: TableDefinition) -> None:
         """Begin what a table's definition asks for, unless that is under way."""
-        if definition.id in self._tasks or next(_pending(definition), None) is None:
-            return
-        self._tasks[definition.id] = asyncio.get_running_loop().create_task(self._run(definition))
+        if next(_pending(definition), None) is not None:
+            self._tasks.begin(definition.id, lambda: self._work(definition))
 
     def restart(self, definition: TableDefinition) -> None:
         """The table's file is another one: what was under way on the old file ends, and what the new one lacks begins."""
-        if (task := self._tasks.pop(definition.id, None)) is not None:
-            task.cancel()
+        self._tasks.cancel(definition.id)
         self.start(definition)
 
-    async def stop(self) -> None:
-        """End between two steps."""
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _run(self, definition: TableDefinition) -> None:
-        try:
-            await self._work(definition)
-        finally:
-            # At once, not in a callback later: who starts more work now must not find this still there.
-            if self._tasks.get(definition.id) is asyncio.current_task():
-                del self._tasks[definition.id]
-
     async def _work(self, definition: TableDefinition) -> None:
-        """Work until nothing is left, or the table is gone. What a full disk stops is tried again."""
+        """Work until nothing is left, or the table is gone. What fails is tried again."""
         while (current := self._current(definition)) is not None:
             index = next(_pending(current), None)
             if index is None:
                 return
-            try:
-                await (self._build if index.status == "CREATING" else self._drop)(current, index)
-            except DATA_FAULTS as fault:
-                _log.error("the work on the indexes of %s waits: %s", definition.name, fault)
-                await asyncio.sleep(RETRY_SECONDS)
-            except Exception:
-                _log.exception("a step of the work on the indexes of %s failed", definition.name)
+            step = self._build if index.status == "CREATING" else self._drop
+            if not await survive(
+                f"the work on the indexes of {definition.name}", partial(step, current, index)
+            ):
                 await asyncio.sleep(RETRY_SECONDS)
 
     def _current(self, definition: TableDefinition) -> TableDefinition | None:
-        current = self._store.definition(definition.name)
+        current = self._tables.definition(definition.name)
         return current if current is not None and current.id == definition.id else None
 
     async def _build(self, definition: TableDefinition, index: IndexDefinition) -> None:
@@ -98,10 +74,11 @@ class IndexWork:
         self._redefine(definition, index, lambda _: None)
 
     async def _step(self, definition: TableDefinition, step: Callable[[Table], T]) -> T | None:
-        table = await self._store.opened(definition.name)
+        table = await self._tables.opened(definition.name)
         if table is None or table.definition.id != definition.id:
             return None
-        return await table.submit(lambda: step(table))
+        done: T = await table.submit(lambda: step(table))
+        return done
 
     def _redefine(
         self,
@@ -114,7 +91,7 @@ class IndexWork:
         if current is None or found is None:
             return
         indexes = [change(each) if each is found else each for each in current.indexes]
-        self._store.redefine(replace(current, indexes=tuple(each for each in indexes if each is not None)))
+        self._tables.redefine(replace(current, indexes=tuple(each for each in indexes if each is not None)))
 
     def _as_it_is(self, definition: TableDefinition, index: IndexDefinition) -> IndexDefinition | None:
         """The index with whatever settings it has got meanwhile; None once its status is another."""

@@ -12,63 +12,40 @@ what is ahead counts as made now: else a log of the year 2099 would stay for eve
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import partial
 
+from alt.storage.model.changes import DAY_SECONDS, ITERATOR_SECONDS, STREAM_SECONDS, stream_ended
 from alt.storage.model.definition import TableDefinition
-from alt.storage.sqlite.faults import DATA_FAULTS
+from alt.storage.sqlite.background import Repeated, survive
+from alt.storage.sqlite.table import Table
+from alt.storage.sqlite.tables import Tables
 
-if TYPE_CHECKING:
-    from alt.storage.sqlite.store import Store
-    from alt.storage.sqlite.table import Table
-
-DAY_SECONDS = 86_400.0
-STREAM_SECONDS = DAY_SECONDS  # a stream's records and, once it is disabled, the stream itself can be read
-# A client may hold an iterator this long; the records it stands before stay as long beyond their day.
-ITERATOR_SECONDS = 900.0
 TRIM_INTERVAL_SECONDS = 300.0
 # So long a log may stand ahead of the clock until the clock is believed.
 AHEAD_SECONDS = DAY_SECONDS
 
-_log = logging.getLogger(__name__)
-
 
 class LogTrim:
-    """Trims the logs of all tables of a store, again and again. `clock` gives epoch seconds."""
+    """Trims the logs of all tables, again and again. `clock` gives epoch seconds."""
 
-    def __init__(self, store: Store, clock: Callable[[], float]) -> None:
-        self._store = store
+    def __init__(self, tables: Tables, clock: Callable[[], float]) -> None:
+        self._tables = tables
         self._clock = clock
-        self._task: asyncio.Task[None] | None = None
         self._ahead_since: dict[str, float] = {}  # by the ids of tables whose log is ahead of the clock
-
-    def start(self) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._run())
-
-    async def stop(self) -> None:
-        """End between two steps."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _run(self) -> None:
-        while True:
-            await self.trim_all()
-            await asyncio.sleep(TRIM_INTERVAL_SECONDS)
+        self._trimming = Repeated("the trimming of change logs", self.trim_all, TRIM_INTERVAL_SECONDS)
+        self.start = self._trimming.start
+        self.stop = self._trimming.stop
 
     async def trim_all(self) -> None:
         """Trim every log to what its table needs now."""
-        for definition in self._store.definitions():
+        for definition in self._tables.definitions():
             if definition.streams or definition.recovery is not None:
-                try:
-                    await self._trim(definition)
-                except DATA_FAULTS as fault:  # a damaged file; its table's own requests say the same
-                    _log.error("the change log of %s was not trimmed: %s", definition.name, fault)
-                except Exception:
-                    _log.exception("the change log of %s was not trimmed", definition.name)
+                await survive(
+                    f"the trimming of the change log of {definition.name}", partial(self._trim, definition)
+                )
                 await asyncio.sleep(0)  # opening many tables must not hold requests up
 
     async def _trim(self, definition: TableDefinition) -> None:
@@ -76,12 +53,12 @@ class LogTrim:
         for step in (self._bring_back, self._trim_some):
             while await step(definition, now):
                 pass
-        current = self._store.definition(definition.name)
+        current = self._tables.definition(definition.name)
         if current is None or current.id != definition.id:
             return
         needed = _without_ended(current, now)
         if needed != current:
-            self._store.redefine(needed)
+            self._tables.redefine(needed)
 
     async def _bring_back(self, definition: TableDefinition, now: float) -> bool:
         """See to it that the log does not stand ahead of the clock for ever. False if nothing is left to do."""
@@ -107,13 +84,8 @@ class LogTrim:
 
     async def _opened(self, definition: TableDefinition) -> Table | None:
         """The table, opened anew for each step; None if there is another of its name now."""
-        table = await self._store.opened(definition.name)
+        table = await self._tables.opened(definition.name)
         return None if table is None or table.definition.id != definition.id else table
-
-
-def stream_ended(disabled: float | None, now: float) -> bool:
-    """Whether a stream disabled at that moment can no longer be read."""
-    return disabled is not None and now - disabled >= STREAM_SECONDS
 
 
 def _oldest_needed(definition: TableDefinition, now: float) -> float:

@@ -14,11 +14,13 @@ from typing import Any
 import apsw
 
 from alt.config import MAX_ITEM_COLLECTION_BYTES
-from alt.storage.model.rows import NO_SORT_KEY, RowKey, SlotRange
+from alt.storage.model.items import Stored
+from alt.storage.model.keys import NO_SORT_KEY, RowKey, layout_of
+from alt.storage.model.ranges import SlotRange
 from alt.storage.sqlite import connections
 from alt.storage.sqlite.checksums import checksum, is_sound
 from alt.storage.sqlite.data_directory import using
-from alt.storage.sqlite.indexes import Index, Stored
+from alt.storage.sqlite.indexes import Index
 from alt.storage.sqlite.item_collections import ItemCollections
 from alt.storage.sqlite.maintenance.check import (
     Found,
@@ -33,14 +35,15 @@ from alt.storage.sqlite.maintenance.check import (
     table_name,
     wanted_indexes,
 )
+from alt.storage.sqlite.ranges import rows_of
 from alt.storage.sqlite.statistics import Statistics
-from alt.storage.sqlite.store import Store
+from alt.storage.sqlite.tables import Tables
 from alt.values.sizes import item_size
 
 STEP_ROWS = 200  # about 5 ms
 
 
-def repair(store: Store, found: Found, progress: Progress) -> Found | None:
+def repair(store: Tables, found: Found, progress: Progress) -> Found | None:
     """Mend what was found, short of damaged pages; what a check finds afterwards.
 
     Items that cannot be read, or that stand under a key not their own, stay as they are. One that is
@@ -61,7 +64,7 @@ def repair(store: Store, found: Found, progress: Progress) -> Found | None:
     return after
 
 
-def rewrite(store: Store, found: Found) -> None:
+def rewrite(store: Tables, found: Found) -> None:
     """Write a file with damaged pages anew, the damaged indexes empty; `repair` fills them again.
 
     For one who holds the server's lock. Raises UnusableDataError where more is damaged than indexes.
@@ -174,7 +177,7 @@ class _Repair:
     def _mend_entries(self, index: Index) -> None:
         """Take away the entries that no item has."""
         name, columns = index.definition.name, index.columns
-        rows: SlotRange | None = SlotRange(columns)
+        rows: SlotRange | None = SlotRange(layout_of(index.definition))
         done = 0
         while rows is not None:
             self._progress(f"Mending {name}", done, self._found.indexes[name].rows)
@@ -188,14 +191,14 @@ class _Repair:
             rows = rows.after(step[-1]) if step else None
 
     def _step(self, rows: SlotRange, wanted: str) -> list[Any]:
+        clause, values = rows_of(rows)
         found: list[Any] = self._cursor.execute(
-            f"SELECT {wanted} FROM {rows.clause} LIMIT ?",
-            (*rows.values, STEP_ROWS),
+            f"SELECT {wanted} FROM {clause} LIMIT ?", (*values, STEP_ROWS)
         ).fetchall()
         return found
 
 
-def _connect(store: Store, found: Found) -> apsw.Connection:
+def _connect(store: Tables, found: Found) -> apsw.Connection:
     connection = connections.connect(store.file(found.definition))
     connection.transaction_mode = "IMMEDIATE"
     return connection

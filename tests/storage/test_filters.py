@@ -24,9 +24,9 @@ from hypothesis import strategies as st
 
 from alt.expressions.conditions import Condition
 from alt.expressions.nodes import And, Between, Comparison, Function, In, Not, Or, Path, Value
-from alt.expressions.sql import compile_condition
 from alt.operations.reply import dumps
 from alt.storage.sqlite import connections
+from alt.storage.sqlite.filters import compile_condition
 from alt.values.attribute import normalize
 
 EXAMPLES = 300

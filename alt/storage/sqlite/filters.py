@@ -19,10 +19,11 @@ from typing import Any
 
 import apsw
 
-from alt.expressions import nodes, sql_values
+from alt.expressions import nodes
 from alt.expressions.conditions import Condition
 from alt.expressions.nodes import And, Between, Comparison, Function, In, Not, Or, Path, Value
-from alt.expressions.sql_values import (
+from alt.storage.sqlite import filter_values
+from alt.storage.sqlite.filter_values import (
     ITEM_MAY_MISLEAD,
     MAX_PARTS,
     NEVER,
@@ -125,20 +126,20 @@ def _comparison(node: Comparison) -> Clause:
 def _path_to_value(left: Path, operator: str, right: Value) -> Clause:
     path, kind = json_path(left.elements), right.type
     if operator == "=":
-        return sql_values.equals(path, right.attribute)
+        return filter_values.equals(path, right.attribute)
     if kind == "N":
-        return sql_values.number_order(path, operator, right.attribute["N"])
+        return filter_values.number_order(path, operator, right.attribute["N"])
     if kind == "S":
-        return sql_values.text_order(path, operator, right.attribute["S"])
+        return filter_values.text_order(path, operator, right.attribute["S"])
     if kind == "B":
-        return _evaluated_if(sql_values.exists(path + ".B"), Comparison(operator, left, right))
+        return _evaluated_if(filter_values.exists(path + ".B"), Comparison(operator, left, right))
     return NEVER
 
 
 def _path_to_path(left: Path, operator: str, right: Path) -> Clause:
     a, b = json_path(left.elements), json_path(right.elements)
     cases, values = (
-        sql_values.equality_cases(a, b) if operator == "=" else sql_values.order_cases(a, operator, b)
+        filter_values.equality_cases(a, b) if operator == "=" else filter_values.order_cases(a, operator, b)
     )
     test = apsw.pyobject(Condition(Comparison(operator, left, right)).matches)
     return f"CASE {cases} THEN holds(?, item) ELSE 0 END", (*values, test)
@@ -146,7 +147,7 @@ def _path_to_path(left: Path, operator: str, right: Path) -> Clause:
 
 def _path_to_size(left: Path, operator: str, right: Function) -> Clause:
     _sized(right)
-    number = sql_values.exists(json_path(left.elements) + ".N")
+    number = filter_values.exists(json_path(left.elements) + ".N")
     return _evaluated_if(number, Comparison(operator, left, right))
 
 
@@ -154,8 +155,8 @@ def _size_to_value(left: Function, operator: str, right: Value) -> Clause:
     """A size is an integer, so any other number gives way to the next one that decides alike."""
     if right.type != "N":
         return NEVER
-    size, values = sql_values.size(_sized(left))
-    whole, exact = sql_values.floor(right.attribute["N"])
+    size, values = filter_values.size(_sized(left))
+    whole, exact = filter_values.floor(right.attribute["N"])
     if not exact and operator != "<=" and operator != ">":
         whole = -1 if operator == "=" else whole + 1
     clause = f"ifnull({size} {operator} ?, 0)", (*values, whole)
@@ -163,8 +164,8 @@ def _size_to_value(left: Function, operator: str, right: Value) -> Clause:
 
 
 def _size_to_size(left: Function, operator: str, right: Function) -> Clause:
-    a, a_values = sql_values.size(_sized(left))
-    b, b_values = sql_values.size(_sized(right))
+    a, a_values = filter_values.size(_sized(left))
+    b, b_values = filter_values.size(_sized(right))
     clause = f"ifnull({a} {operator} {b}, 0)", (*a_values, *b_values)
     return _unless_two_units((left, right), Comparison(operator, left, right), clause)
 
@@ -181,7 +182,7 @@ def _sized(function: Function) -> str:
 
 
 def _unless_two_units(sizes: tuple[Function, ...], node: Comparison, clause: Clause) -> Clause:
-    doubt, values = join(" OR ", [sql_values.has_two_unit_characters(_sized(size)) for size in sizes])
+    doubt, values = join(" OR ", [filter_values.has_two_unit_characters(_sized(size)) for size in sizes])
     test = apsw.pyobject(Condition(node).matches)
     return f"CASE WHEN {doubt} THEN holds(?, item) ELSE {clause[0]} END", (*values, test, *clause[1])
 
@@ -234,7 +235,7 @@ def _among(operand: Path, values: list[AttributeValue]) -> list[Clause]:
             scalars.setdefault(kind, []).append(content)
         else:
             clauses.append(_path_to_value(operand, "=", Value(value)))
-    return [*(sql_values.is_among(path, kind, contents) for kind, contents in scalars.items()), *clauses]
+    return [*(filter_values.is_among(path, kind, contents) for kind, contents in scalars.items()), *clauses]
 
 
 # Functions
@@ -254,18 +255,18 @@ def _function(node: Function) -> Clause:
 
 
 def _exists(node: Function) -> Clause:
-    return sql_values.exists(_path(node.operands[0]))
+    return filter_values.exists(_path(node.operands[0]))
 
 
 def _not_exists(node: Function) -> Clause:
-    return _negated(sql_values.exists(_path(node.operands[0])))
+    return _negated(filter_values.exists(_path(node.operands[0])))
 
 
 def _has_type(node: Function) -> Clause:
     operand, wanted = node.operands
     if not isinstance(wanted, Value) or wanted.attribute.get("S") not in _TYPES:
         raise Inexpressible
-    return sql_values.exists(f"{_path(operand)}.{wanted.attribute['S']}")
+    return filter_values.exists(f"{_path(operand)}.{wanted.attribute['S']}")
 
 
 def _begins_with(node: Function) -> Clause:
@@ -276,9 +277,9 @@ def _begins_with(node: Function) -> Clause:
     if not isinstance(prefix, Value):
         raise Inexpressible
     if prefix.type == "S":
-        return sql_values.begins_with_text(path, prefix.attribute["S"])
+        return filter_values.begins_with_text(path, prefix.attribute["S"])
     if prefix.type == "B":
-        return sql_values.begins_with_bytes(path, prefix.attribute["B"])
+        return filter_values.begins_with_bytes(path, prefix.attribute["B"])
     return NEVER
 
 
@@ -295,23 +296,23 @@ def _contains(node: Function) -> Clause:
 
 
 def _contains_value(path: str, sought: Value, node: Function) -> Clause:
-    element = sql_values.only_text(sought.attribute)
+    element = filter_values.only_text(sought.attribute)
     if element is None or len(element) > _MAX_SOUGHT:
-        return _evaluated_if(sql_values.exists(path), node)
-    in_list = sql_values.has_member(path + ".L", element, element)
+        return _evaluated_if(filter_values.exists(path), node)
+    in_list = filter_values.has_member(path + ".L", element, element)
     kind, content = sought.type, sought.attribute[sought.type]
     if kind == "S":
         clauses = [
-            sql_values.holds_text(path, content),
-            sql_values.has_member(path + ".SS", sql_values.stored_text(content), content),
+            filter_values.holds_text(path, content),
+            filter_values.has_member(path + ".SS", filter_values.stored_text(content), content),
             in_list,
         ]
     elif kind == "N":
-        clauses = [sql_values.has_plain_member(path + ".NS", content), in_list]
+        clauses = [filter_values.has_plain_member(path + ".NS", content), in_list]
     elif kind == "B":
         clauses = [
-            _evaluated_if(sql_values.exists(path + ".B"), node),
-            sql_values.has_plain_member(path + ".BS", content),
+            _evaluated_if(filter_values.exists(path + ".B"), node),
+            filter_values.has_plain_member(path + ".BS", content),
             in_list,
         ]
     else:
@@ -328,12 +329,12 @@ def _is_part_of(whole: Value, sought: nodes.Operand, node: Function) -> Clause:
     if kind in ("SS", "NS", "BS"):
         return _any(_among(sought, [{kind[0]: member} for member in content]))  # type: ignore[arg-type]
     if kind in ("S", "B"):
-        return _evaluated_if(sql_values.exists(f"{path}.{kind}"), node)
+        return _evaluated_if(filter_values.exists(f"{path}.{kind}"), node)
     return NEVER
 
 
 def _both_exist(a: str, b: str) -> Clause:
-    return join(" AND ", [sql_values.exists(a), sql_values.exists(b)])
+    return join(" AND ", [filter_values.exists(a), filter_values.exists(b)])
 
 
 _PREDICATES: dict[type, Callable[[Any], Clause]] = {

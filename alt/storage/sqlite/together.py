@@ -1,0 +1,102 @@
+"""Writes of any number of items, in any number of tables: all of them are done, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from alt.errors import ApiError
+from alt.storage.model.items import Decide, Delete, Effect, Put, Refuse, Stored, Token, Write, Written
+from alt.storage.model.keys import RowKey
+from alt.storage.sqlite.group_commit import TooLongError, UndoneError
+from alt.storage.sqlite.table import MAX_DECISION_COST, Table, decision_cost
+
+
+class Together:
+    """What runs inside the transactions of the tables.
+
+    Raises UndoneError with what became of each where one is refused, and TooLongError where it takes long to tell.
+    `token` goes into the file of the only table there is.
+    """
+
+    __slots__ = ("_token", "_writes")
+
+    def __init__(self, writes: Sequence[tuple[Table, Write]], token: Token | None = None) -> None:
+        self._writes = writes
+        self._token = token
+
+    def __call__(self) -> list[Written]:
+        found = self._found()
+        cost = sum(
+            [decision_cost(old, write.looks) for (_, write), old in zip(self._writes, found, strict=True)]
+        )
+        if cost > MAX_DECISION_COST:
+            raise TooLongError(self._look)
+        return self.apply(found, self._decide(found))
+
+    def _look(self) -> Callable[[], Callable[[], list[Written]]]:
+        found = self._found()
+        return lambda: partial(self.apply, found, self._decide(found))
+
+    def _found(self) -> list[Stored | None]:
+        return [table.stored(write.key) for table, write in self._writes]
+
+    def _decide(self, found: Sequence[Stored | None]) -> list[Effect]:
+        return [_decided(write.effect, old) for (_, write), old in zip(self._writes, found, strict=True)]
+
+    def apply(self, found: Sequence[Stored | None], effects: Sequence[Effect]) -> list[Written]:
+        """Do what was decided on what was found."""
+        if any(type(effect) is Refuse for effect in effects):
+            raise UndoneError(
+                [
+                    Written(_size(old), 0, (), old, None, effect.error if type(effect) is Refuse else None)
+                    for effect, old in zip(effects, found, strict=True)
+                ]
+            )
+        written = self._put_all(found, effects) or self._apply_each(found, effects)
+        if self._token is not None:
+            self._writes[0][0].put_token(self._token)
+        return written
+
+    def _put_all(self, found: Sequence[Stored | None], effects: Sequence[Effect]) -> list[Written] | None:
+        """At once, where all there is to do is to store items in one table that nothing else is to know of."""
+        table = self._writes[0][0]
+        if not table.is_plain or not all(
+            type(effect) is Put and other is table
+            for (other, _), effect in zip(self._writes, effects, strict=True)
+        ):
+            return None
+        puts: list[tuple[RowKey, Stored, int | None]] = []
+        written = []
+        for (_, write), effect, old in zip(self._writes, effects, found, strict=True):
+            new = effect.new  # type: ignore[union-attr]
+            old_size = None if old is None else old.size
+            written.append(Written(old_size or 0, new.size, (), old))
+            if new != old:
+                puts.append((write.key, new, old_size))
+        table.put_all(puts)
+        return written
+
+    def _apply_each(self, found: Sequence[Stored | None], effects: Sequence[Effect]) -> list[Written]:
+        written: list[Written] = []
+        for (table, write), effect, old in zip(self._writes, effects, found, strict=True):
+            try:
+                written.append(table.apply(write.key, effect, old))
+            except ApiError as error:  # an item collection grows too large
+                written.append(Written(_size(old), 0, (), old, None, error))
+                left = found[len(written) :]
+                raise UndoneError([*written, *(Written(_size(each), 0, (), each) for each in left)]) from None
+        return written
+
+
+def _decided(effect: Put | Delete | Decide, old: Stored | None) -> Effect:
+    if type(effect) is Put or type(effect) is Delete:
+        return effect
+    try:
+        return effect(old)  # type: ignore[operator]
+    except ApiError as error:
+        return Refuse(error)
+
+
+def _size(stored: Stored | None) -> int:
+    return 0 if stored is None else stored.size
