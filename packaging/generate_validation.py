@@ -4,6 +4,8 @@ Run it after upgrading botocore:
 
     python packaging/generate_validation.py
 
+`generate_requests.py` runs at its end and writes `alt/validation/requests.py` from the table.
+
 The table holds, for every operation of DynamoDB and DynamoDB Streams, the input shape and all shapes
 reachable from it. Documentation, outputs and errors are left out. Two orders are added that the
 service shows in its messages and that its recordings explain completely:
@@ -21,6 +23,7 @@ import gzip
 import importlib.metadata
 import importlib.resources
 import json
+import runpy
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -153,3 +156,4 @@ def _condense(shape: Shape) -> Shape:
 
 if __name__ == "__main__":
     TARGET.write_text(render(table()), encoding="utf-8")
+    runpy.run_path(str(Path(__file__).with_name("generate_requests.py")), run_name="__main__")

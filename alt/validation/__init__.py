@@ -5,7 +5,8 @@ from recordings (`policy.py`). What goes beyond a single member is the operation
 rules, expressions, and the value rules of attribute values.
 
 `checker` compiles a quick test for an operation; only a request that fails it is walked again, first
-by `serialization`, then by `constraints`, to say what is wrong.
+by `serialization`, then by `constraints`, to say what is wrong. `requests` (generated) has the types of
+what passed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The generated table: up to date with botocore, and in the orders the service was recorded to use."""
+"""What is generated: up to date with botocore, and in the orders the service was recorded to use."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 TABLE = ROOT / "alt" / "validation" / "shapes.json"
+REQUESTS = ROOT / "alt" / "validation" / "requests.py"
 
 
-def load_generator() -> ModuleType:
+def load_generator(name: str) -> ModuleType:
     # By its path: an installed library is called `packaging`, too.
-    spec = importlib.util.spec_from_file_location(
-        "generate_validation", ROOT / "packaging" / "generate_validation.py"
-    )
+    spec = importlib.util.spec_from_file_location(name, ROOT / "packaging" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -27,7 +26,8 @@ def load_generator() -> ModuleType:
     return module
 
 
-generator = load_generator()
+generator = load_generator("generate_validation")
+request_generator = load_generator("generate_requests")
 table: dict[str, Any] = json.loads(TABLE.read_text(encoding="utf-8"))
 
 
@@ -35,6 +35,10 @@ def test_the_committed_table_is_what_the_generator_writes() -> None:
     if table["botocore"] != importlib.metadata.version("botocore"):
         pytest.skip(f"the table is of botocore {table['botocore']}")
     assert TABLE.read_text(encoding="utf-8") == generator.render(generator.table())
+
+
+def test_the_committed_types_are_what_the_generator_writes() -> None:
+    assert REQUESTS.read_text(encoding="utf-8") == request_generator.render(request_generator.operations())
 
 
 def test_every_shape_is_reachable_and_defined() -> None:
