@@ -29,3 +29,12 @@ def test_the_changelog_begins_with_this_version() -> None:
     changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     newest = next(line for line in changes.splitlines() if line.startswith("## "))
     assert newest.split()[1] == importlib.metadata.version("alt-dynamodb")
+
+
+def test_the_lowest_python_is_the_same_wherever_it_is_said() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    lowest = project["project"]["requires-python"].removeprefix(">=")
+    named = [name.rpartition(" ")[2] for name in project["project"]["classifiers"] if ":: 3." in name]
+    assert named[0] == lowest
+    assert project["tool"]["mypy"]["python_version"] == lowest
+    assert project["tool"]["ruff"]["target-version"] == "py" + lowest.replace(".", "")
