@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import subprocess
 import sys
 import tempfile
@@ -12,6 +13,7 @@ import boto3
 
 def main() -> None:
     binary = sys.argv[1]
+    _check_version(binary)
     with tempfile.TemporaryDirectory() as folder:
         server, client = _start(binary, folder)
         try:
@@ -27,6 +29,12 @@ def main() -> None:
             [binary, "tables", "ls", "--data-dir", folder], capture_output=True, text=True, check=True
         )
         assert listed.stdout.split("\t")[:2] == ["smoke", "10"], listed
+
+
+def _check_version(binary: str) -> None:
+    """The binary is of the version of the wheel it was made from, which is installed here."""
+    shown = subprocess.run([binary, "--version"], capture_output=True, text=True, check=True).stdout
+    assert shown.split()[-1] == importlib.metadata.version("alt-dynamodb"), shown
 
 
 def _start(binary: str, folder: str) -> tuple[subprocess.Popen[str], Any]:

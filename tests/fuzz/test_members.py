@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from mutation import Path, put, variants
-from world import corpus, finds, named
+from world import Find, corpus, finds, named
 
 from alt.validation import operations, shapes
 from alt.validation.shapes import Shape
@@ -82,9 +82,10 @@ def test_no_member_makes_an_operation_fail(
             front = furnished()
 
 
-@pytest.mark.parametrize(("operation", "body"), [pytest.param(*find, id=name) for name, *find in finds()])
-def test_what_once_failed_is_answered(operation: str, body: bytes, furnished: Any) -> None:
-    assert furnished().send(operation, body)[0] in (200, 400)
+@pytest.mark.parametrize("find", [pytest.param(find, id=name) for name, find in finds().items()])
+def test_what_once_failed_is_answered(find: Find, furnished: Any) -> None:
+    front = furnished()
+    assert front.send(find.operation, find.body_for(front.names))[0] in (200, 400)
 
 
 @pytest.mark.parametrize("operation", SEEDS)

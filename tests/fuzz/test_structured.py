@@ -7,7 +7,6 @@ request that fails is written to `corpus/finds/`, where `test_members.py` tries 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import random
@@ -18,7 +17,7 @@ from typing import Any
 
 import pytest
 from mutation import Mutator
-from world import FINDS, clear, corpus, furnish, named, target
+from world import clear, corpus, furnish, keep, named, target
 
 from alt.validation import operations
 
@@ -118,9 +117,13 @@ class Fuzzer:
         try:
             status, answer = connection.answer()
         except OSError as fault:
-            pytest.fail(f"{operation} was not answered ({fault}); kept as {keep(operation, body)}")
+            pytest.fail(
+                f"{operation} was not answered ({fault}); kept as {keep(operation, body, self._names)}"
+            )
         if status not in (200, 400):
-            pytest.fail(f"{operation} was answered {status} {answer!r}; kept as {keep(operation, body)}")
+            pytest.fail(
+                f"{operation} was answered {status} {answer!r}; kept as {keep(operation, body, self._names)}"
+            )
 
     def close(self) -> None:
         for connection in self._connections:
@@ -129,15 +132,6 @@ class Fuzzer:
 
 def _weight(operation: str, is_built: bool) -> float:
     return SLOW_SHARE if operation in SLOW or not is_built else 1.0
-
-
-def keep(operation: str, body: bytes) -> Path:
-    """Write down a request that failed."""
-    FINDS.mkdir(exist_ok=True)
-    path = FINDS / f"{operation}-{hashlib.sha256(body).hexdigest()[:12]}.json"
-    find = {"operation": operation, "body": body.decode("latin-1")}
-    path.write_text(json.dumps(find) + "\n", encoding="utf-8")
-    return path
 
 
 def resident_bytes(process_id: int) -> int:

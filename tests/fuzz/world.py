@@ -2,14 +2,18 @@
 
 `corpus/` holds, for each operation, a list of valid requests. A text in them that begins with `$` stands
 for what only the service can name: an ARN, an iterator. What once failed is kept in `corpus/finds/`, a
-file for each: the operation and the body as it was sent.
+file for each: the operation, the body as it was sent, and what the service had named in it, since another
+service names it otherwise.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +40,40 @@ def corpus() -> dict[str, list[Any]]:
     return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(CORPUS.glob("*.json"))}
 
 
-def finds() -> list[tuple[str, str, bytes]]:
-    """The name, operation and body of each request that once failed."""
-    kept = [
-        (path.stem, json.loads(path.read_text(encoding="utf-8"))) for path in sorted(FINDS.glob("*.json"))
-    ]
-    return [(name, find["operation"], find["body"].encode("latin-1")) for name, find in kept]
+@dataclass(frozen=True)
+class Find:
+    """A request that once failed; `names` are those of the service in its body."""
+
+    operation: str
+    body: bytes
+    names: Names
+
+    def body_for(self, names: Names) -> bytes:
+        """The body for a service that names things otherwise. Names within names: the longest goes first."""
+        if not self.names:
+            return self.body
+        now = {text.encode(): names[name].encode() for name, text in self.names.items()}
+        longest_first = sorted(now, key=len, reverse=True)
+        return re.sub(b"|".join(map(re.escape, longest_first)), lambda found: now[found[0]], self.body)
+
+
+def finds() -> dict[str, Find]:
+    """What is kept, by the name of its file."""
+    kept = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(FINDS.glob("*.json"))}
+    return {
+        name: Find(find["operation"], find["body"].encode("latin-1"), find.get("names", {}))
+        for name, find in kept.items()
+    }
+
+
+def keep(operation: str, body: bytes, names: Names) -> Path:
+    """Write down a request that failed."""
+    FINDS.mkdir(exist_ok=True)
+    path = FINDS / f"{operation}-{hashlib.sha256(body).hexdigest()[:12]}.json"
+    within = {name: text for name, text in names.items() if text.encode() in body}
+    find = {"operation": operation, "body": body.decode("latin-1"), "names": within}
+    path.write_text(json.dumps(find) + "\n", encoding="utf-8")
+    return path
 
 
 def named(request: Any, names: Names) -> Any:
