@@ -76,11 +76,12 @@ class DictionaryTable:
         more = end == read.limit or size >= MAX_PAGE_BYTES
         passed, fetched = [], 0.0
         for key, stored in rows[:end]:
-            whole = self.items[RowKey(key[0], key[-2], key[-1])]
-            if read.fetch:
+            whole = stored
+            if read.fetch:  # from a local index, whose slots are the table's
+                whole = self.items[RowKey(key[0], key[-2], key[-1])]
                 fetched += read_units(whole.size, read.is_consistent)
             if read.condition is None or read.condition.matches(ujson.loads(stored.text)):
-                text = whole.text if read.fetch else stored.text
+                text = whole.text
                 cut = read.projection
                 passed.append(text if cut is None else dumps(cut.apply(ujson.loads(text))))
         items = None if read.is_count else ",".join(passed).encode()

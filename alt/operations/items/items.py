@@ -8,6 +8,7 @@ where it sees the item as the write before it left it.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import ujson
@@ -181,7 +182,8 @@ def update_item(context: Context, request: Request, caller: Caller) -> asyncio.F
     updating = Updating(table.definition, request, key, condition, update)
     reply = _Reply(context, caller, request, table, key)
     return table.write(
-        Write(row, updating, looks(condition, update)), lambda done: reply(done, updating.attributes(done))
+        Write(row, updating, partial(looks, condition, update)),
+        lambda done: reply(done, updating.attributes(done)),
     )
 
 
@@ -199,7 +201,7 @@ def conditional(
             return _condition_failed(request, stored)
         return effect or Keep(0 if stored is None else stored.size)
 
-    return Write(row, decide, looks(condition))
+    return Write(row, decide, partial(looks, condition))
 
 
 def looks(*bound: Condition | Update | None) -> int:

@@ -12,6 +12,7 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import ujson
@@ -24,6 +25,7 @@ from alt.capacity import (
     Consumption,
     consumed_capacities,
     read_units,
+    write_units,
 )
 from alt.config import MAX_ITEM_BYTES
 from alt.errors import ApiError, validation
@@ -215,6 +217,13 @@ class _Consumptions:
             total = self._by_table[action.table] = Consumption()
         total.add(used, TRANSACTION_FACTOR)
 
+    def add_units(self, action: _Action, units: float) -> None:
+        """What was consumed of the table alone."""
+        total = self._by_table.get(action.table)
+        if total is None:
+            total = self._by_table[action.table] = Consumption()
+        total.table += units * TRANSACTION_FACTOR
+
     def count(self, meter: Callable[[Caller, Table, Consumption], None], caller: Caller) -> None:
         for table, consumption in self._by_table.items():
             meter(caller, table, consumption)
@@ -300,7 +309,7 @@ def _write(action: _Action) -> Write:
         return Write(action.row, lambda _: Refuse(mismatch))
     if action.kind == "Update":
         updating = Updating(action.table.definition, action.request, action.key, condition, update)
-        return Write(action.row, updating.of_transaction, looks(condition, update))
+        return Write(action.row, updating.of_transaction, partial(looks, condition, update))
     if action.kind == "ConditionCheck":
         return conditional(action.row, action.request, condition, None)
     effect = DELETE if put is None else put
@@ -323,7 +332,10 @@ def _reply(
     used = _Consumptions()
     if not any(each is not None and each.type == "TransactionConflictException" for each in refusals):
         for action, each in zip(actions, done, strict=True):
-            used.add(action, written(each))
+            if each.changes:
+                used.add(action, written(each))
+            else:
+                used.add_units(action, write_units(max(each.old_size, each.new_size)))
         used.count(context.meter.write, caller)
     _raise_if_cancelled(refusals)
     if _REPORTS.isdisjoint(request):

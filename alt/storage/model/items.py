@@ -54,15 +54,20 @@ Effect = Put | Delete | Keep | Refuse
 Decide = Callable[[Stored | None], Effect]
 
 
+def _once() -> int:
+    return 1
+
+
 class Write(NamedTuple):
     """A write of one item: a Put or Delete whatever is stored, or what `effect` decides on what is.
 
-    `looks` is in how many ways the effect looks at the stored item, as a measure of the time that takes.
+    `looks` tells in how many ways the effect looks at the stored item, as a measure of the time that takes: it is
+    asked for large items only.
     """
 
     key: RowKey
     effect: Put | Delete | Decide
-    looks: int = 1
+    looks: Callable[[], int] = _once
 
 
 class EntryChange(NamedTuple):

@@ -87,7 +87,9 @@ BYTE_COST = 3
 VALUE_LOOK_COST = 35  # of each, in each way it is looked at
 BYTE_LOOK_COST = 2
 MAX_DECISION_COST = 10_000_000
-SMALL_ITEM_BYTES = 8_192
+LARGE_ITEM_BYTES = 8_192
+
+_new = tuple.__new__  # what Written's own does, without a call in Python
 
 PUT = "INSERT OR REPLACE INTO item (slot, pk, sk, size, item, checksum) VALUES (?, ?, ?, ?, ?, ?)"
 
@@ -335,7 +337,11 @@ class Table:
         if type(effect) is Put or type(effect) is Delete:
             return self.apply(key, effect, old)
         decide: Any = effect
-        if decision_cost(old, looks) > MAX_DECISION_COST:
+        if (
+            old is not None
+            and old.size >= LARGE_ITEM_BYTES
+            and decision_cost(old, looks()) > MAX_DECISION_COST
+        ):
             raise TooLongError(partial(self._look, key, decide))
         return self.apply(key, decide(old), old)
 
@@ -365,12 +371,19 @@ class Table:
         return Written(old_size, new_size, changes, old, collection)
 
     def _write_all(self, writes: Sequence[Write]) -> list[Written]:
-        """Puts of a plain table are stored by two statements in all."""
+        """Puts on a plain table take two statements in all."""
         if not writes or not self.is_plain or not all(type(effect) is Put for _, effect, _ in writes):
             return [self._write_one(write) for write in writes]
+        return self.put_plain(writes)
+
+    def put_plain(self, writes: Sequence[Write]) -> list[Written]:
+        """Puts of different items of a plain table, whatever is there."""
         puts: list[Any] = [(key, effect.new) for key, effect, _ in writes]  # type: ignore[union-attr]
         old_sizes = self._overwrite_all(puts)
-        return [Written(old, new.size) for (_, new), old in zip(puts, old_sizes, strict=True)]
+        return [
+            _new(Written, (old, new.size, (), None, None, None))
+            for (_, new), old in zip(puts, old_sizes, strict=True)
+        ]
 
     def stored(self, key: RowKey) -> Stored | None:
         """The item as this write finds it."""
@@ -715,10 +728,8 @@ def _nothing() -> None:
     """A write that changes nothing."""
 
 
-def decision_cost(stored: Stored | None, looks: int) -> int:
-    """Nanoseconds that it may take to decide on an item that is looked at in so many ways; 0 for a small one."""
-    if stored is None or stored.size < SMALL_ITEM_BYTES:
-        return 0
+def decision_cost(stored: Stored, looks: int) -> int:
+    """Nanoseconds that it may take to decide on a large item that is looked at in so many ways."""
     values = stored.text.count("{")
     return values * (VALUE_COST + VALUE_LOOK_COST * looks) + stored.size * (
         BYTE_COST + BYTE_LOOK_COST * looks

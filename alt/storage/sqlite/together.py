@@ -9,7 +9,10 @@ from alt.errors import ApiError
 from alt.storage.model.items import Decide, Delete, Effect, Put, Refuse, Stored, Token, Write, Written
 from alt.storage.model.keys import RowKey
 from alt.storage.sqlite.group_commit import TooLongError, UndoneError
-from alt.storage.sqlite.table import MAX_DECISION_COST, Table, decision_cost
+from alt.storage.sqlite.table import LARGE_ITEM_BYTES, MAX_DECISION_COST, Table, decision_cost
+
+_PUTS = {Put}
+_new = tuple.__new__  # what Written's own does, without a call in Python
 
 
 class Together:
@@ -26,10 +29,13 @@ class Together:
         self._token = token
 
     def __call__(self) -> list[Written]:
+        if self._are_plain_puts():
+            return self._with_token(self._writes[0][0].put_plain([write for _, write in self._writes]))
         found = self._found()
-        cost = sum(
-            [decision_cost(old, write.looks) for (_, write), old in zip(self._writes, found, strict=True)]
-        )
+        cost = 0
+        for (_, write), old in zip(self._writes, found, strict=True):
+            if old is not None and old.size >= LARGE_ITEM_BYTES:
+                cost += decision_cost(old, write.looks())
         if cost > MAX_DECISION_COST:
             raise TooLongError(self._look)
         return self.apply(found, self._decide(found))
@@ -46,32 +52,40 @@ class Together:
 
     def apply(self, found: Sequence[Stored | None], effects: Sequence[Effect]) -> list[Written]:
         """Do what was decided on what was found."""
-        if any(type(effect) is Refuse for effect in effects):
+        if Refuse in map(type, effects):
             raise UndoneError(
                 [
                     Written(_size(old), 0, (), old, None, effect.error if type(effect) is Refuse else None)
                     for effect, old in zip(effects, found, strict=True)
                 ]
             )
-        written = self._put_all(found, effects) or self._apply_each(found, effects)
+        return self._with_token(self._put_all(found, effects) or self._apply_each(found, effects))
+
+    def _with_token(self, written: list[Written]) -> list[Written]:
         if self._token is not None:
             self._writes[0][0].put_token(self._token)
         return written
 
+    def _are_plain_puts(self) -> bool:
+        """Whether all there is to do is to store items in one plain table, whatever is there."""
+        table = self._writes[0][0]
+        return table.is_plain and all(
+            [other is table and type(write.effect) is Put for other, write in self._writes]  # noqa: C419
+        )
+
     def _put_all(self, found: Sequence[Stored | None], effects: Sequence[Effect]) -> list[Written] | None:
         """At once, where all there is to do is to store items in one table that nothing else is to know of."""
         table = self._writes[0][0]
-        if not table.is_plain or not all(
-            type(effect) is Put and other is table
-            for (other, _), effect in zip(self._writes, effects, strict=True)
-        ):
+        if not table.is_plain or set(map(type, effects)) != _PUTS:
+            return None
+        if not all(other is table for other, _ in self._writes):
             return None
         puts: list[tuple[RowKey, Stored, int | None]] = []
         written = []
         for (_, write), effect, old in zip(self._writes, effects, found, strict=True):
             new = effect.new  # type: ignore[union-attr]
             old_size = None if old is None else old.size
-            written.append(Written(old_size or 0, new.size, (), old))
+            written.append(_new(Written, (old_size or 0, new.size, (), old, None, None)))
             if new != old:
                 puts.append((write.key, new, old_size))
         table.put_all(puts)

@@ -134,10 +134,11 @@ class Transactions:
         """See alt/storage/engine.py. Raises what the service says of a token that is another request's, or busy."""
         if token is not None and self._is_done(token):
             return replayed([_size_of(table, write.key) for table, write in writes])
-        errors = _conflicts([(table, write.key) for table, write in writes])
-        if errors is not None:
-            return finish([Written(0, 0, refused=error) for error in errors])
         rows: dict[Table, list[RowKey]] = {table: [] for table, _ in writes}
+        if any(table.contended for table in rows):
+            errors = _conflicts([(table, write.key) for table, write in writes])
+            if errors is not None:
+                return finish([Written(0, 0, refused=error) for error in errors])
         if len(rows) == 1:
             (table,) = rows
             if token is None:
@@ -182,15 +183,15 @@ class Transactions:
         self, keys: Sequence[tuple[Table, RowKey]]
     ) -> Sequence[Sized | None] | asyncio.Future[Sequence[Sized | None]]:
         """Items of one state of all tables: at once, where nothing is in the way. Raises ConflictError."""
-        errors = _conflicts(keys)
-        if errors is not None:
-            raise ConflictError(errors)
         tables = dict.fromkeys([table for table, _ in keys])
+        is_contended = any(table.contended for table in tables)
+        if is_contended and (errors := _conflicts(keys)) is not None:
+            raise ConflictError(errors)
 
         def read() -> Sequence[Sized | None]:
             return [table.get(key) for table, key in keys]
 
-        if not any(table.contended for table in tables):
+        if not is_contended:
             # Nothing over several tables is being committed, and all reads of this turn are of one moment.
             return read()
         reading = asyncio.ensure_future(self._read_held(tables, read))
@@ -578,8 +579,6 @@ def _size_of(table: Table, key: RowKey) -> int:
 
 def _conflicts(keys: Sequence[tuple[Table, RowKey]]) -> list[ApiError | None] | None:
     """The errors of those items that meet another transaction; None where none does."""
-    if not any(table.contended for table, _ in keys):
-        return None
     meets = [key in table.contended for table, key in keys]
     return [transaction_conflict() if each else None for each in meets] if any(meets) else None
 
