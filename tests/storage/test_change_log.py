@@ -22,6 +22,7 @@ from alt.storage.model.definition import KeyAttribute, RecoveryDefinition, Strea
 from alt.storage.model.items import Stored
 from alt.storage.model.keys import RowKey, row_key
 from alt.storage.model.ranges import SlotRange
+from alt.storage.sqlite import group_commit
 from alt.storage.sqlite.maintenance.log_trimming import LogTrim
 from alt.storage.sqlite.store import Store
 from alt.storage.sqlite.table import Table
@@ -44,6 +45,12 @@ OPERATIONS = st.one_of(
     st.tuples(st.just("lost"), KEYS, VALUES),
     st.tuples(st.just("restart")),
 )
+
+
+@pytest.fixture(autouse=True)
+def long_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is lost together is one group, however busy the machine is."""
+    monkeypatch.setattr(group_commit, "MAX_GROUP_SECONDS", 60.0)
 
 
 class Harness:

@@ -25,6 +25,7 @@ from alt.errors import ApiError
 from alt.storage.model.definition import IndexDefinition, KeyAttribute, TableDefinition
 from alt.storage.model.items import Stored
 from alt.storage.model.keys import RowKey, row_key, slot_of
+from alt.storage.sqlite import group_commit
 from alt.storage.sqlite.maintenance import index_building
 from alt.storage.sqlite.store import Store
 from alt.storage.sqlite.table import Table
@@ -272,6 +273,7 @@ def small_steps() -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(index_building, "STEP_ROWS", 2)
         patch.setattr(index_building, "RETRY_SECONDS", 0.0)
+        patch.setattr(group_commit, "MAX_GROUP_SECONDS", 60.0)  # what is lost together is one group
         patch.setattr(logging.getLogger("alt.storage"), "propagate", False)
         yield
 

@@ -267,4 +267,4 @@ def test_text_without_a_utf8_form_is_refused(item: Any) -> None:
 def test_a_large_value_costs_no_more_than_its_length(value: Any) -> None:
     started = time.perf_counter()
     normalize(value)
-    assert time.perf_counter() - started < 2
+    assert time.perf_counter() - started < 60  # one that grew with its square would take hours

@@ -100,4 +100,4 @@ def test_a_long_prefix_costs_no_more_than_its_length() -> None:
     started = time.perf_counter()
     assert keys.prefix_upper_bound("a" + "\U0010ffff" * 1_000_000) == "b"
     assert keys.prefix_upper_bound(b"\xff" * 1_000_000) is None
-    assert time.perf_counter() - started < 1
+    assert time.perf_counter() - started < 60  # one that grew with its square would take far longer
