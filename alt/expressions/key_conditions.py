@@ -15,7 +15,6 @@ from alt.errors import invalid_parameters, validation
 from alt.expressions import nodes
 from alt.expressions.nodes import And, Between, Comparison, Function, In, Not, Operand, Or, Path, Value
 from alt.expressions.problems import Problem
-from alt.values.types import AttributeValue
 
 _REVERSED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _INDEXABLE = frozenset({*_REVERSED, "BETWEEN", "begins_with"})
@@ -32,7 +31,7 @@ class KeyClause(NamedTuple):
 
     name: str
     operator: str
-    operands: tuple[AttributeValue, ...]
+    operands: tuple[Value, ...]
 
 
 class KeyRange(NamedTuple):
@@ -43,10 +42,10 @@ class KeyRange(NamedTuple):
     or None) and its `operands` bound the range attribute after them.
     """
 
-    hash_values: tuple[AttributeValue, ...]
-    range_values: tuple[AttributeValue, ...]
+    hash_values: tuple[Value, ...]
+    range_values: tuple[Value, ...]
     operator: str | None
-    operands: tuple[AttributeValue, ...]
+    operands: tuple[Value, ...]
 
 
 class KeyCondition:
@@ -101,7 +100,7 @@ class KeyCondition:
         return _range(hash_values, clauses, [name for name, _ in range_keys])
 
 
-def _hash_value(clauses: dict[str, KeyClause], name: str, kind: str) -> AttributeValue:
+def _hash_value(clauses: dict[str, KeyClause], name: str, kind: str) -> Value:
     clause = clauses.get(name)
     if clause is None:
         raise _missed(name)
@@ -119,14 +118,12 @@ def _check(clause: KeyClause, kind: str) -> None:
     if clause.operator not in _INDEXABLE:
         raise validation("Attempted conditional constraint is not an indexable operation")
     for operand in clause.operands:
-        if kind not in operand:
+        if kind != operand.type:
             raise invalid_parameters("Condition parameter type does not match schema type")
 
 
-def _range(
-    hash_values: tuple[AttributeValue, ...], clauses: dict[str, KeyClause], names: list[str]
-) -> KeyRange:
-    equal: list[AttributeValue] = []
+def _range(hash_values: tuple[Value, ...], clauses: dict[str, KeyClause], names: list[str]) -> KeyRange:
+    equal: list[Value] = []
     without: list[str] = []  # attributes so far that lack an equality
     last: KeyClause | None = None
     for name in names:
@@ -173,8 +170,8 @@ def _clause(term: nodes.Condition) -> KeyClause:
     if isinstance(term, Comparison) and term.operator in _REVERSED:
         name = _key_name((term.left, term.right))
         if isinstance(term.left, Path):
-            return KeyClause(name, term.operator, _attributes(term.right))
-        return KeyClause(name, _REVERSED[term.operator], _attributes(term.left))
+            return KeyClause(name, term.operator, _values(term.right))
+        return KeyClause(name, _REVERSED[term.operator], _values(term.left))
     if isinstance(term, Between):
         operator = "BETWEEN"
         operands: tuple[Operand, ...] = (term.operand, term.low, term.high)
@@ -184,7 +181,7 @@ def _clause(term: nodes.Condition) -> KeyClause:
         raise Problem(f"Invalid operator used in KeyConditionExpression: {_operator(term)}")
     if not isinstance(operands[0], Path):
         raise _invalid(f"{operator} operator must have the key attribute as its first operand")
-    return KeyClause(_key_name(operands), operator, _attributes(*operands[1:]))
+    return KeyClause(_key_name(operands), operator, _values(*operands[1:]))
 
 
 def _operator(term: nodes.Condition) -> str:
@@ -210,8 +207,8 @@ def _key_name(operands: tuple[Operand, ...]) -> str:
     return name
 
 
-def _attributes(*operands: Operand) -> tuple[AttributeValue, ...]:
-    return tuple([operand.attribute for operand in operands if isinstance(operand, Value)])
+def _values(*operands: Operand) -> tuple[Value, ...]:
+    return tuple([operand for operand in operands if isinstance(operand, Value)])
 
 
 def _invalid(problem: str) -> Problem:

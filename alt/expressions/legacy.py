@@ -63,7 +63,7 @@ def key_conditions(conditions: dict[str, Any]) -> KeyCondition:
     for name, given in conditions.items():
         operands = _operands(given, older=False)
         operator = key_operator(given["ComparisonOperator"])
-        clauses.append(KeyClause(name, operator, tuple([operand.attribute for operand in operands])))
+        clauses.append(KeyClause(name, operator, tuple(operands)))
     return KeyCondition.of(clauses)
 
 

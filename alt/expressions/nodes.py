@@ -47,13 +47,23 @@ class Path(Node):
 
 
 class Value(Node):
-    """A value from the request, canonical, with its type (`S`)."""
+    """A value from the request, canonical, with its type (`S`).
 
-    __slots__ = ("attribute", "type")
+    `slot` is the placeholder that it was given for: another request may have another value there.
+    """
 
-    def __init__(self, attribute: AttributeValue) -> None:
+    __slots__ = ("attribute", "slot", "type")
+
+    def __init__(self, attribute: AttributeValue, slot: str | None = None) -> None:
         self.attribute: Final = attribute
+        self.slot: Final = slot
         self.type: Final = next(iter(attribute))
+
+    def __eq__(self, other: object) -> bool:
+        """By the value alone, whatever placeholder it was given for."""
+        return isinstance(other, Value) and self.attribute == other.attribute
+
+    __hash__ = None
 
 
 class PathRef(Node):

@@ -146,7 +146,7 @@ class Placeholders:
         if self._values is not None:
             size = _check_values(self._values, self._older)
             _check_size(_VALUES, size)
-            values = {key: Value(value) for key, value in self._values.items()}
+            values = {key: Value(value, key) for key, value in self._values.items()}
             if size + self._size > MAX_SUBSTITUTION_BYTES:
                 raise validation(f"Combined size of {_NAMES} and {_VALUES} exceeds max size")
         self._scope = Scope(names, values)

@@ -21,8 +21,8 @@ Rebind = Callable[[Mapping[str, Value]], Any]
 MAX_NODES = 64
 
 
-def rebinder(bound: Any, values: Mapping[str, Value]) -> Rebind | None:
-    """How to make `bound`, which holds `values`, of other values of the same types; keeps none of these.
+def rebinder(bound: Any) -> Rebind | None:
+    """How to make `bound` of other values of the same types; keeps none of those it holds.
 
     None where the values themselves were checked, and for large trees.
     """
@@ -30,18 +30,18 @@ def rebinder(bound: Any, values: Mapping[str, Value]) -> Rebind | None:
     nodes = [node for tree in trees for node in walk(tree)]
     if len(nodes) > MAX_NODES or any(map(_looks_at_values, nodes)):
         return None
-    return _rebinder(bound, {id(value): name for name, value in values.items()}) or _constant(bound)
+    return _rebinder(bound) or _constant(bound)
 
 
 def _looks_at_values(node: Node) -> bool:
     return isinstance(node, Between) or (isinstance(node, Function) and node.name == "attribute_type")
 
 
-def _rebinder(part: Any, names: Mapping[int, str]) -> Rebind | None:
+def _rebinder(part: Any) -> Rebind | None:
     """None for what holds no value."""
     kind = part.__class__
     if kind is Value:
-        return itemgetter(names[id(part)])
+        return None if part.slot is None else itemgetter(part.slot)
     make: Callable[..., Any]
     if kind is tuple:
         make, inner = _tuple, part
@@ -49,7 +49,7 @@ def _rebinder(part: Any, names: Mapping[int, str]) -> Rebind | None:
         make, inner = kind, [getattr(part, name) for name in _parameters(kind)]
     else:
         return None
-    found = [_rebinder(each, names) for each in inner]
+    found = [_rebinder(each) for each in inner]
     if not any(found):
         return None
     *first, last = found

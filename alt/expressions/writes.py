@@ -73,7 +73,7 @@ def write_expressions(
         condition = placeholders.condition("ConditionExpression", condition_text)
     placeholders.finish()
     if values is not None:
-        _keep(shape, update, condition, placeholders.values)
+        _keep(shape, update, condition)
     return WriteExpressions(update, condition)
 
 
@@ -87,12 +87,12 @@ def _read(given: dict[str, AttributeValue] | None) -> tuple[Values | None, int]:
         return None, 0
     if size > MAX_VALUES_BYTES:
         return None, size
-    return {name: Value(value) for name, value in given.items()}, size
+    return {name: Value(value, name) for name, value in given.items()}, size
 
 
-def _keep(shape: Hashable, update: Update | None, condition: Condition | None, values: Values) -> None:
-    update_again = _update_rebinder(update, values)
-    condition_again = _condition_rebinder(condition, values)
+def _keep(shape: Hashable, update: Update | None, condition: Condition | None) -> None:
+    update_again = _update_rebinder(update)
+    condition_again = _condition_rebinder(condition)
     if update_again is None or condition_again is None or len(repr(shape)) > MAX_KEPT_BYTES:
         return
     if len(_kept) >= MAX_KEPT:
@@ -100,10 +100,10 @@ def _keep(shape: Hashable, update: Update | None, condition: Condition | None, v
     _kept[shape] = _Kept(update_again, condition_again)
 
 
-def _update_rebinder(update: Update | None, values: Values) -> Callable[[Values, int], Update | None] | None:
+def _update_rebinder(update: Update | None) -> Callable[[Values, int], Update | None] | None:
     if update is None:
         return lambda _values, _size: None
-    rebind = rebinder(update.actions, values)
+    rebind = rebinder(update.actions)
     if rebind is None:
         return None
     names = update.attribute_names
@@ -116,12 +116,10 @@ def _update_rebinder(update: Update | None, values: Values) -> Callable[[Values,
     return again
 
 
-def _condition_rebinder(
-    condition: Condition | None, values: Values
-) -> Callable[[Values], Condition | None] | None:
+def _condition_rebinder(condition: Condition | None) -> Callable[[Values], Condition | None] | None:
     if condition is None:
         return lambda _values: None
-    rebind = rebinder(condition.node, values)
+    rebind = rebinder(condition.node)
     if rebind is None:
         return None
     return condition.rebound(rebind)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from alt.errors import ApiError
-from alt.expressions import Placeholders
+from alt.expressions import KeyRange, Placeholders
 
 CONDITION = "ConditionExpression"
 UPDATE = "UpdateExpression"
@@ -51,3 +51,12 @@ def problem() -> Callable[..., str | None]:
 @pytest.fixture(scope="session")
 def bound() -> Callable[..., Any]:
     return bind
+
+
+def with_attributes(found: KeyRange) -> tuple[Any, ...]:
+    """A key range with attribute values in the places of nodes."""
+    hash_values, range_values, operands = (
+        tuple([value.attribute for value in values])
+        for values in (found.hash_values, found.range_values, found.operands)
+    )
+    return hash_values, range_values, found.operator, operands

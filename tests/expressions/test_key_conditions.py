@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from alt.errors import ApiError
-from alt.expressions import KeyRange, Placeholders
+from alt.expressions import Placeholders
+from alt.expressions.nodes import Value
+from tests.expressions.conftest import with_attributes
 
 Problem = Callable[..., str | None]
 
@@ -32,8 +34,8 @@ MULTI = ([("h1", "S"), ("h2", "N")], [("r1", "S"), ("r2", "S"), ("r3", "N")])
 SCHEMA_TYPE = "One or more parameter values were invalid: Condition parameter type does not match schema type"
 
 
-def resolve(text: str, schema: Any) -> KeyRange:
-    return Placeholders(NAMES, VALUES).key_condition(text).resolve(*schema)
+def resolve(text: str, schema: Any) -> Any:
+    return with_attributes(Placeholders(NAMES, VALUES).key_condition(text).resolve(*schema))
 
 
 def refusal(text: str, schema: Any) -> str | None:
@@ -244,4 +246,4 @@ def test_the_form_is_checked_after_everything_else() -> None:
 def test_names_and_clauses() -> None:
     made = Placeholders(NAMES, VALUES).key_condition(":b > #r AND h = :a")
     assert made.attribute_names == frozenset({"h", "r"})
-    assert made.clauses == (("r", "<", (B,)), ("h", "=", (A,)))
+    assert made.clauses == (("r", "<", (Value(B),)), ("h", "=", (Value(A),)))

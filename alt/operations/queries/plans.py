@@ -12,6 +12,7 @@ from collections.abc import Hashable, Mapping
 from typing import Any
 
 from alt.expressions import KeyRange, Projection
+from alt.expressions.nodes import Value
 from alt.operations.queries.source import Source
 from alt.storage.model.ranges import PartitionRange
 from alt.values.attribute import normalize_item
@@ -39,8 +40,6 @@ _MEMBERS = frozenset(_IN_SHAPE) | {
     "ReturnConsumedCapacity",
 }
 
-Values = Mapping[str, AttributeValue]
-
 
 def shape_of(request: Mapping[str, Any]) -> Hashable | None:
     """All of a Query but its values and what only its page needs; None for one that no plan is made of."""
@@ -56,7 +55,7 @@ def shape_of(request: Mapping[str, Any]) -> Hashable | None:
 
 
 class Plan:
-    """A Query that nothing was wrong with. `values` are its placeholders' values, which `key_range` came from.
+    """A Query that nothing was wrong with.
 
     `is_short`: whether its last page had few and small rows.
     """
@@ -79,7 +78,6 @@ class Plan:
         self,
         source: Source,
         key_range: KeyRange,
-        values: Values,
         projection: Projection | None,
         *,
         descending: bool,
@@ -92,16 +90,11 @@ class Plan:
         self.is_short = True
         self._descending = descending
         self._operator = key_range.operator
-        # The key range holds the very values of the request, and so tells which placeholder each one is.
-        # (Those of KeyConditions are no placeholders', but such a request has no shape either.)
-        placeholders = {id(value): name for name, value in values.items()}
-
-        def named(found: tuple[AttributeValue, ...]) -> list[str]:
-            return [placeholders.get(id(value), "") for value in found]
-
-        self._hash_values = named(key_range.hash_values)
-        self._range_values = named(key_range.range_values)
-        self._operands = named(key_range.operands)
+        # Those of KeyConditions have no slots, but such a request has no shape either.
+        self._hash_values, self._range_values, self._operands = (
+            [value.slot or "" for value in found]
+            for found in (key_range.hash_values, key_range.range_values, key_range.operands)
+        )
         bounded = [source.range_keys[len(self._range_values)]] * len(self._operands) if self._operands else []
         self._types = [
             (name, key.type)
@@ -120,7 +113,10 @@ class Plan:
         for name, kind in self._types:
             if kind not in values[name]:
                 return None
-        find = values.__getitem__
+
+        def find(slot: str) -> Value:
+            return Value(values[slot], slot)
+
         key_range = KeyRange(
             tuple(map(find, self._hash_values)),
             tuple(map(find, self._range_values)),

@@ -122,7 +122,7 @@ def _read(context: Context, request: Request) -> _Read:
         check_filter(source, condition.attribute_names)
     check_paths(table.definition, request, condition, projection)
     fetch = must_fetch(source, request, () if projection is None else projection.attribute_names)
-    plan = Plan(source, key_range, values or {}, projection, descending=descending, fetch=fetch)
+    plan = Plan(source, key_range, projection, descending=descending, fetch=fetch)
     return _Read(table, plan, rows, condition)
 
 

@@ -55,14 +55,20 @@ class Source:
 
     def partition(self, key_range: KeyRange, *, descending: bool) -> PartitionRange:
         """The rows of a resolved key condition. Raises ValidationException for values that no key has."""
-        hash_values = tuple(map(hash_value, self.hash_keys, key_range.hash_values))
+        hash_values = tuple(
+            [
+                hash_value(key, value.attribute)
+                for key, value in zip(self.hash_keys, key_range.hash_values, strict=True)
+            ]
+        )
         prefix: Key = (slot_of(hash_values), *hash_values)
         if key_range.range_values:
-            prefix += tuple(map(range_value, self.range_keys, key_range.range_values))
+            found = zip(self.range_keys, key_range.range_values, strict=False)
+            prefix += tuple([range_value(key, value.attribute) for key, value in found])
         if key_range.operator is None:
             return PartitionRange(self.layout, prefix, None, None, descending)
         bounded = self.range_keys[len(key_range.range_values)]
-        operands = [range_value(bounded, operand) for operand in key_range.operands]
+        operands = [range_value(bounded, operand.attribute) for operand in key_range.operands]
         low, high = _bounds(key_range.operator, operands)
         return PartitionRange(self.layout, prefix, low, high, descending)
 
