@@ -23,7 +23,7 @@ HEADINGS = ("File", "Kind", "Name", "State")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--as", "name", help="What the table is called from now on; with one FILE.")
 @data_dir_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@output.json_option()
 def adopt(files: tuple[Path, ...], name: str | None, data_dir: Path | None, as_json: bool) -> None:
     """Take in files of tables and backups that the catalog does not list: all there are, or FILES.
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .data import Opened
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, as ListBackups answers it.")
+json_option = output.json_option("ListBackups")
 
 _NAME = re.compile(r"[a-zA-Z0-9_.-]{3,255}")
 
@@ -70,7 +70,7 @@ def ls(table: str | None, data_dir: Path | None, as_json: bool) -> None:
 @click.argument("backup")
 @click.option("--as", "name", required=True, metavar="TABLE", help="The new table's name.")
 @data_dir_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, as DescribeTable answers it.")
+@output.json_option("DescribeTable")
 def restore(backup: str, name: str, data_dir: Path | None, as_json: bool) -> None:
     """Make a new table from a backup: its id, its ARN, or its name if no other has that."""
     _checked(name, "table")

@@ -44,7 +44,7 @@ class Part:
 @click.argument("name", required=False)
 @click.option("--repair", is_flag=True, help="Compute anew from the items whatever differs.")
 @data_dir_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@output.json_option()
 def check(name: str | None, repair: bool, data_dir: Path | None, as_json: bool) -> None:
     """Check that tables hold what their items say: all of them, or the one called NAME.
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import click
 import ujson
@@ -14,8 +14,16 @@ import ujson
 # Those above ASCII, and what turns the direction of writing: names and access keys may hold any.
 _CONTROL_CODES = re.compile("[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
+Command = TypeVar("Command", bound=Callable[..., Any])
+
 # A TableDescription, as DescribeTable answers it; where one table is shown, with its Tags and TimeToLiveDescription.
 Description = dict[str, Any]
+
+
+def json_option(shape: str = "") -> Callable[[Command], Command]:
+    """`--json`, a flag `as_json`; `shape` says which API call's answer is printed, where it is one's."""
+    like = f", as {shape} answers it" if shape else ""
+    return click.option("--json", "as_json", is_flag=True, help=f"Print JSON{like}.")
 
 
 class Cell(NamedTuple):

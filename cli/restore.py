@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     "--at", "moment", required=True, help='"10 minutes ago", 2026-11-24T12:00:00Z, or epoch seconds.'
 )
 @click.option("--as", "name", help="The new table's name. [default: TABLE-restored]")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, as DescribeTable answers it.")
+@output.json_option("DescribeTable")
 @data_dir_option
 def restore(table: str, moment: str, name: str | None, as_json: bool, data_dir: Path | None) -> None:
     """Restore TABLE as it was at a moment into a new table, whether a server runs or not.

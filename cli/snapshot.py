@@ -17,7 +17,7 @@ from .progress import progress_bar
 if TYPE_CHECKING:
     from alt.storage.sqlite.copies.snapshots import Snapshots
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+json_option = output.json_option()
 
 
 @click.group()

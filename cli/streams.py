@@ -34,7 +34,7 @@ def streams() -> None:
 
 @streams.command()
 @data_dir_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, as DescribeStream answers it.")
+@output.json_option("DescribeStream")
 def ls(data_dir: Path | None, as_json: bool) -> None:
     """List the streams that can be read.
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from .data import Opened
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, as DescribeTable answers it.")
+json_option = output.json_option("DescribeTable")
 
 
 @click.group()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _HEADINGS = ("Access key", "Table", "Index", "Read units", "Write units", "Requests", "Throttled")
 _LIMIT_HEADINGS = ("Access key", "Read units/s", "Write units/s")
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+json_option = output.json_option()
 
 
 @click.group(invoke_without_command=True)
