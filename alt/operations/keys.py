@@ -98,7 +98,7 @@ def hash_value(attribute: KeyAttribute, value: AttributeValue) -> EncodedKey:
     if not encoded:
         raise empty_key(attribute)
     if len(encoded) > MAX_HASH_KEY_BYTES // 4 and key_size(value) > MAX_HASH_KEY_BYTES:
-        raise invalid_parameters("Size of hashkey has exceeded the maximum size limit of2048 bytes")
+        raise key_too_long(is_hash=True)
     return encoded
 
 
@@ -108,10 +108,14 @@ def range_value(attribute: KeyAttribute, value: AttributeValue) -> EncodedKey:
     if not encoded:
         raise empty_key(attribute)
     if len(encoded) > MAX_RANGE_KEY_BYTES // 4 and key_size(value) > MAX_RANGE_KEY_BYTES:
-        raise invalid_parameters(
-            "Aggregated size of all range keys has exceeded the size limit of 1024 bytes"
-        )
+        raise key_too_long(is_hash=False)
     return encoded
+
+
+def key_too_long(*, is_hash: bool) -> ApiError:
+    if is_hash:
+        return invalid_parameters("Size of hashkey has exceeded the maximum size limit of2048 bytes")
+    return invalid_parameters("Aggregated size of all range keys has exceeded the size limit of 1024 bytes")
 
 
 def empty_key(attribute: KeyAttribute) -> ApiError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from alt.config import MAX_HASH_KEY_BYTES, MAX_ITEM_BYTES, MAX_LOCAL_INDEXES, MAX_RANGE_KEY_BYTES
 from alt.errors import invalid_parameters, validation
+from alt.operations.keys import key_too_long
 from alt.storage.model.definition import IndexDefinition, KeyAttribute, TableDefinition
 from alt.values.keys import key_size
 from alt.values.sizes import item_size
@@ -93,6 +94,4 @@ def _limit(index: IndexDefinition, attribute: KeyAttribute) -> int:
 def _check_size(index: IndexDefinition, attribute: KeyAttribute, value: AttributeValue) -> None:
     if key_size(value) <= _limit(index, attribute):
         return
-    if attribute in index.hash_keys:
-        raise invalid_parameters("Size of hashkey has exceeded the maximum size limit of2048 bytes")
-    raise invalid_parameters("Aggregated size of all range keys has exceeded the size limit of 1024 bytes")
+    raise key_too_long(is_hash=attribute in index.hash_keys)

@@ -19,13 +19,10 @@ import ujson
 from alt.storage.model.definition import TableDefinition
 from alt.storage.model.items import Stored
 from alt.storage.model.keys import RowKey
+from alt.storage.sqlite.steps import STEP_BYTES, STEP_ROWS
 
 # An item whose time is longer ago than this stays.
 MAX_AGE_SECONDS = 5 * 365 * 86_400
-
-# Bound a step of deleting: about 5 ms.
-STEP_ROWS = 200
-STEP_BYTES = 256 * 1024
 
 INDEX = "expiry"
 DROP = f"DROP INDEX IF EXISTS {INDEX}"

@@ -59,6 +59,7 @@ from alt.storage.sqlite.pages import page_at_once, page_in_steps
 from alt.storage.sqlite.ranges import ITEM_COLUMNS, rows_of
 from alt.storage.sqlite.reading import Reading
 from alt.storage.sqlite.statistics import Statistics
+from alt.storage.sqlite.steps import STEP_BYTES
 from alt.values.types import Item
 
 T = TypeVar("T")
@@ -71,9 +72,6 @@ FORMAT = 2
 
 # Groups that leave the counts as they are get a number so often: it takes them another page of the log.
 NUMBER_SECONDS = 0.05
-
-# Bounds a step of work on an index, beside its number of rows: about 5 ms.
-STEP_BYTES = 256 * 1024
 
 # A hundred items of less are joined at once.
 MAX_JOINED_ITEM_BYTES = 16 * 1024

@@ -15,11 +15,11 @@ from alt.storage.model.changes import Past
 from alt.storage.model.keys import RowKey
 from alt.storage.sqlite.copies.origin import Origin, OriginLostError
 from alt.storage.sqlite.journal import Redo
+from alt.storage.sqlite.steps import STEP_BYTES
 from alt.storage.sqlite.table import Table
 
 # Bound a step of undoing: about 5 ms.
 STEP_CHANGES = 100
-STEP_BYTES = 256 * 1024
 
 
 async def past_contents(table: Table | None, past: Past) -> Origin:

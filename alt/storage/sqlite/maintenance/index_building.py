@@ -16,12 +16,11 @@ from typing import TypeVar
 
 from alt.storage.model.definition import IndexDefinition, TableDefinition
 from alt.storage.sqlite.background import RETRY_SECONDS, Tasks, survive
+from alt.storage.sqlite.steps import STEP_ROWS
 from alt.storage.sqlite.table import Table
 from alt.storage.sqlite.tables import Tables
 
 T = TypeVar("T")
-
-STEP_ROWS = 200  # about 5 ms
 
 
 class IndexWork:

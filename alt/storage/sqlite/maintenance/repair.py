@@ -37,10 +37,9 @@ from alt.storage.sqlite.maintenance.check import (
 )
 from alt.storage.sqlite.ranges import rows_of
 from alt.storage.sqlite.statistics import Statistics
+from alt.storage.sqlite.steps import STEP_ROWS
 from alt.storage.sqlite.tables import Tables
 from alt.values.sizes import item_size
-
-STEP_ROWS = 200  # about 5 ms
 
 
 def repair(store: Tables, found: Found, progress: Progress) -> Found | None:
