@@ -9,7 +9,8 @@ from alt.errors import ApiError
 from alt.storage.model.items import Decide, Delete, Effect, Put, Refuse, Stored, Token, Write, Written
 from alt.storage.model.keys import RowKey
 from alt.storage.sqlite.group_commit import TooLongError, UndoneError
-from alt.storage.sqlite.table import LARGE_ITEM_BYTES, MAX_DECISION_COST, Table, decision_cost
+from alt.storage.sqlite.row_writes import LARGE_ITEM_BYTES, MAX_DECISION_COST, decision_cost
+from alt.storage.sqlite.table import Table
 
 _PUTS = {Put}
 _new = tuple.__new__  # what Written's own does, without a call in Python
