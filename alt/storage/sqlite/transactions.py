@@ -30,13 +30,11 @@ import apsw
 
 from alt.errors import (
     ApiError,
-    idempotent_parameter_mismatch,
     internal_server_error,
     transaction_conflict,
-    transaction_in_progress,
 )
 from alt.storage.engine import ConflictError
-from alt.storage.model.items import TOKEN_SECONDS, Token, Write, Written
+from alt.storage.model.items import Token, Write, Written
 from alt.storage.model.keys import RowKey
 from alt.storage.model.reads import Sized
 from alt.storage.sqlite.data_directory import UnusableDataError
@@ -53,6 +51,7 @@ from alt.storage.sqlite.group_commit import (
 from alt.storage.sqlite.journal import DoubtfulError, Entry, Journal
 from alt.storage.sqlite.table import Table
 from alt.storage.sqlite.together import Together
+from alt.storage.sqlite.tokens import Tokens
 
 T = TypeVar("T")
 
@@ -110,9 +109,7 @@ class Transactions:
         self._executor = executor
         self._reopen = reopen
         self._on_step = on_step
-        self.tokens: dict[str, Token] = {}  # in the order they expire
-        self._generation = 0  # of the files that tokens are read from
-        self._running: dict[str, bytes] = {}  # tokens of transactions under way, and their requests' hashes
+        self._tokens = Tokens()
         self._queues: dict[frozenset[Table], deque[_Waiting]] = {}
         self._runs: set[asyncio.Task[None]] = set()  # one for each queue, and one that settles
         self._lacking: dict[str, list[Entry]] = {}  # by file, what it has to be given before it is used
@@ -132,7 +129,7 @@ class Transactions:
         replayed: Callable[[Sequence[int]], T],
     ) -> T | asyncio.Future[T]:
         """See alt/storage/engine.py. Raises what the service says of a token that is another request's, or busy."""
-        if token is not None and self._is_done(token):
+        if token is not None and self._tokens.is_done(token):
             return replayed([_size_of(table, write.key) for table, write in writes])
         rows: dict[Table, list[RowKey]] = {table: [] for table, _ in writes}
         if any(table.contended for table in rows):
@@ -150,31 +147,17 @@ class Transactions:
             future = self._enqueue(rows, Together(writes), token, finish)
         _keep_open(rows, future)
         if token is not None:
-            self._running[token.token] = token.request
-            future.add_done_callback(lambda _ended: self._running.pop(token.token))
+            self._tokens.run(token, future)
         return future
-
-    def _is_done(self, token: Token) -> bool:
-        """Whether the request of this token was done already."""
-        known = self.tokens.get(token.token)
-        if known is not None and known.expires < token.expires - TOKEN_SECONDS:
-            del self.tokens[token.token]
-            known = None
-        running = self._running.get(token.token)
-        if (running or (known.request if known is not None else token.request)) != token.request:
-            raise idempotent_parameter_mismatch()
-        if running is not None:
-            raise transaction_in_progress()
-        return known is not None
 
     def _remembering(
         self, token: Token, finish: Callable[[Sequence[Written]], T]
     ) -> Callable[[Sequence[Written]], T]:
-        generation = self._generation
+        generation = self._tokens.generation
 
         def remember_and_finish(written: Sequence[Written]) -> T:
-            if generation == self._generation and not any(each.refused for each in written):
-                self._remember(token)
+            if generation == self._tokens.generation and not any(each.refused for each in written):
+                self._tokens.remember(token)
             return finish(written)
 
         return remember_and_finish
@@ -266,7 +249,7 @@ class Transactions:
         return held
 
     async def _write_group(self, held: list[Table], queue: deque[_Waiting]) -> None:
-        generation = self._generation
+        generation = self._tokens.generation
         await _begin(held)
         taken = [queue.popleft() for _ in range(min(len(queue), MAX_GROUP_TRANSACTIONS))]
         group = [waiting for waiting in taken if not waiting.future.done()]
@@ -291,10 +274,10 @@ class Transactions:
             for table in held:
                 table.contended.clear()
         self._end(held, group, outcome)
-        if generation == self._generation and outcome.is_decided:
+        if generation == self._tokens.generation and outcome.is_decided:
             for waiting in group:
                 if waiting.token is not None and waiting.entry is not None:
-                    self._remember(waiting.token)
+                    self._tokens.remember(waiting.token)
 
     async def _attempt(self, held: Sequence[Table], waiting: _Waiting) -> None:
         """Apply one transaction in a SAVEPOINT of every file; its own error undoes it alone."""
@@ -494,7 +477,7 @@ class Transactions:
             return []
         for entry in self._journal.pending():
             if entry.token is not None and any(map(is_known, entry.files)):
-                self._remember(entry.token)
+                self._tokens.remember(entry.token)
             self._unsettled[entry.number] = set()
             for file in entry.files:
                 if is_known(file) or is_there(file):
@@ -514,17 +497,8 @@ class Transactions:
 
         That goes for those of what is under way as well.
         """
-        self._generation += 1
-        self.tokens.clear()
         lacking = [entry.token for entries in self._lacking.values() for entry in entries if entry.token]
-        for token in sorted({*lacking, *tokens}, key=lambda token: token.expires):
-            self._remember(token)
-
-    def _remember(self, token: Token) -> None:
-        self.tokens[token.token] = token
-        oldest = next(iter(self.tokens.values()))
-        if oldest.expires < token.expires - TOKEN_SECONDS:
-            del self.tokens[oldest.token]
+        self._tokens.replace([*lacking, *tokens])
 
 
 def give(table: Table, entry: Entry) -> bool:
