@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import tempfile
+from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alt.errors import ApiError
+from alt.storage.sqlite import row_writes, together
 from tests.operations.conftest import Service
 
 KEYS = st.builds(
@@ -216,17 +220,32 @@ def records(service: Service) -> Any:
     return [record["dynamodb"] for record in found]
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(requests=st.lists(REQUESTS, min_size=1, max_size=12))
-def test_answers_are_the_same(requests: list[tuple[str, dict[str, Any]]]) -> None:
-    services = [Service(), Service(in_dictionary=True)]
+def check(services: list[Service], requests: list[tuple[str, dict[str, Any]]]) -> None:
     for service in services:
         prepare(service)
     try:
         for operation, request in requests:
-            first, second = (answer(service, operation, request) for service in services)
-            assert first == second, operation
-        assert records(services[0]) == records(services[1])
+            first, *others = (answer(service, operation, request) for service in services)
+            assert all(other == first for other in others), operation
+        assert all(records(service) == records(services[0]) for service in services)
     finally:
         for service in services:
             asyncio.run(service.store.close())
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(requests=st.lists(REQUESTS, min_size=1, max_size=12))
+def test_answers_are_the_same(requests: list[tuple[str, dict[str, Any]]]) -> None:
+    check([Service(), Service(in_dictionary=True)], requests)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(requests=st.lists(REQUESTS, min_size=1, max_size=12))
+def test_answers_are_the_same_where_all_is_decided_beside_the_event_loop(
+    requests: list[tuple[str, dict[str, Any]]],
+) -> None:
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as directory:
+        for module in (row_writes, together):
+            patch.setattr(module, "LARGE_ITEM_BYTES", 0)
+            patch.setattr(module, "MAX_DECISION_COST", -1)
+        check([Service(), Service(directory=Path(directory)), Service(in_dictionary=True)], requests)
