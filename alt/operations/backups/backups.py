@@ -52,6 +52,8 @@ class BackupArn(NamedTuple):
 
 
 def create_backup(context: Context, request: CreateBackupInput, caller: Caller) -> Answer[bytes]:
+    """CreateBackup (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateBackup.html)."""
+
     async def answer_soon(backup: Backup, taken: asyncio.Future[None]) -> bytes:
         answer = body({"BackupDetails": _details(backup, backup_arn(backup, caller.region))})
         await asyncio.wait([taken], timeout=PATIENCE_SECONDS)
@@ -86,11 +88,13 @@ def begin_backup(
 
 
 def describe_backup(context: Context, request: DescribeBackupInput, caller: Caller) -> bytes:  # noqa: ARG001
+    """DescribeBackup (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DescribeBackup.html)."""
     arn = request["BackupArn"]
     return body({"BackupDescription": _description(existing_backup(context, arn), arn)})
 
 
 def delete_backup(context: Context, request: DeleteBackupInput, caller: Caller) -> Answer[bytes]:  # noqa: ARG001
+    """DeleteBackup (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DeleteBackup.html)."""
     arn = request["BackupArn"]
     backup = existing_backup(context, arn)
     if backup.kind == "SYSTEM":
@@ -105,7 +109,10 @@ def delete_backup(context: Context, request: DeleteBackupInput, caller: Caller) 
 
 
 def list_backups(context: Context, request: ListBackupsInput, caller: Caller) -> bytes:
-    """By table and time, after a backup that need not exist."""
+    """ListBackups (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_ListBackups.html).
+
+    By table and time, after a backup that need not exist.
+    """
     lower, upper = request.get("TimeRangeLowerBound"), request.get("TimeRangeUpperBound")
     if lower is not None and upper is not None and lower > upper:
         raise errors.validation("Time range lower bound must be less than or equal to upper bound")

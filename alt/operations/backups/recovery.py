@@ -38,6 +38,7 @@ def update_continuous_backups(
     request: UpdateContinuousBackupsInput,
     caller: Caller,  # noqa: ARG001
 ) -> Answer[bytes]:
+    """UpdateContinuousBackups (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateContinuousBackups.html)."""
     table = _existing(context, request["TableName"])
     specification = request["PointInTimeRecoverySpecification"]
     days = specification.get("RecoveryPeriodInDays") or DEFAULT_PERIOD_DAYS
@@ -63,6 +64,7 @@ def describe_continuous_backups(
     request: DescribeContinuousBackupsInput,
     caller: Caller,  # noqa: ARG001
 ) -> Answer[bytes]:
+    """DescribeContinuousBackups (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DescribeContinuousBackups.html)."""
     table = _existing(context, request["TableName"])
 
     def answer(log: Positions) -> bytes:
@@ -75,6 +77,7 @@ def describe_continuous_backups(
 def restore_table_to_point_in_time(
     context: Context, request: RestoreTableToPointInTimeInput, caller: Caller
 ) -> Answer[bytes]:
+    """RestoreTableToPointInTime (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_RestoreTableToPointInTime.html)."""
     wanted = definition_from_past(context, request, caller)
     return then(wanted, lambda definition: begin_restore(context, definition, caller))
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 def restore_table_from_backup(
     context: Context, request: RestoreTableFromBackupInput, caller: Caller
 ) -> Answer[bytes]:
+    """RestoreTableFromBackup (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_RestoreTableFromBackup.html)."""
     definition = definition_from_backup(context, request, caller)
     return begin_restore(context, definition, caller)
 

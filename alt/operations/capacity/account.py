@@ -24,10 +24,14 @@ ENDPOINT_CACHE_MINUTES = 1_440
 
 
 def describe_limits(context: Context, request: DescribeLimitsInput, caller: Caller) -> bytes:  # noqa: ARG001
+    """DescribeLimits (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DescribeLimits.html)."""
     return _LIMITS
 
 
 def describe_endpoints(context: Context, request: DescribeEndpointsRequest, caller: Caller) -> bytes:  # noqa: ARG001
-    """The one endpoint: this server, by the name the client reached it by."""
+    """DescribeEndpoints (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DescribeEndpoints.html).
+
+    The one endpoint: this server, by the name the client reached it by.
+    """
     address = caller.host or context.address
     return body({"Endpoints": [{"Address": address, "CachePeriodInMinutes": ENDPOINT_CACHE_MINUTES}]})

@@ -56,6 +56,10 @@ class _TableReads(NamedTuple):
 
 
 def batch_get_item(context: Context, request: BatchGetItemInput, caller: Caller) -> Answer[bytes]:
+    """BatchGetItem (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html).
+
+    Keys for which there is no capacity, or no more room in the answer, are answered as UnprocessedKeys.
+    """
     wanted = request["RequestItems"]
     _refuse_mixing_across(wanted)
     projections = {}
@@ -230,7 +234,12 @@ def read_writes(request: BatchWriteItemInput) -> dict[str, list[int]]:
 def batch_write_item(
     context: Context, request: BatchWriteItemInput, caller: Caller, sizes: dict[str, list[int]]
 ) -> asyncio.Future[bytes]:
-    """`sizes`: what `read_writes` answers of the request."""
+    """BatchWriteItem (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html).
+
+    Writes for which there is no capacity are answered as UnprocessedItems.
+
+    `sizes`: what `read_writes` answers of the request.
+    """
     wanted = request["RequestItems"]
     tables = context.tables(wanted)
     parts = [_TableWrites(name, tables[name], writes, sizes[name]) for name, writes in wanted.items()]

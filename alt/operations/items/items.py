@@ -78,6 +78,7 @@ GIGABYTE = 1 << 30
 
 
 def get_item(context: Context, request: GetItemInput, caller: Caller) -> Answer[bytes]:
+    """GetItem (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_GetItem.html)."""
     key = request["Key"]
     is_whole = _PROJECTION_PARAMETERS.isdisjoint(request)
     if not is_whole:
@@ -129,7 +130,10 @@ def read_put(request: PutItemInput) -> tuple[int, Condition | None]:
 def put_item(
     context: Context, request: PutItemInput, caller: Caller, read: tuple[int, Condition | None]
 ) -> asyncio.Future[bytes]:
-    """`read`: what `read_put` answers of the request."""
+    """PutItem (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PutItem.html).
+
+    `read`: what `read_put` answers of the request.
+    """
     item = request["Item"]
     size, condition = read
     table = context.table(request["TableName"])
@@ -159,6 +163,7 @@ def put_item(
 
 
 def delete_item(context: Context, request: DeleteItemInput, caller: Caller) -> asyncio.Future[bytes]:
+    """DeleteItem (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DeleteItem.html)."""
     key = request["Key"]
     _check_return_values(request, deep=True)
     try:
@@ -179,6 +184,7 @@ def delete_item(context: Context, request: DeleteItemInput, caller: Caller) -> a
 
 
 def update_item(context: Context, request: UpdateItemInput, caller: Caller) -> asyncio.Future[bytes]:
+    """UpdateItem (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html)."""
     key = request["Key"]
     try:
         check_expressions(

@@ -119,7 +119,10 @@ def read_actions(request: requests.TransactWriteItemsInput) -> list[WriteAction]
 def transact_write_items(
     context: Context, request: requests.TransactWriteItemsInput, caller: Caller, actions: list[WriteAction]
 ) -> Answer[bytes]:
-    """`actions`: what `read_actions` answers of the request."""
+    """TransactWriteItems (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html).
+
+    `actions`: what `read_actions` answers of the request.
+    """
     _locate(context, actions)
     _refuse_repeated_rows(actions)
     for action in actions:
@@ -146,6 +149,10 @@ def transact_write_items(
 def transact_get_items(
     context: Context, request: requests.TransactGetItemsInput, caller: Caller
 ) -> bytes | asyncio.Future[bytes]:
+    """TransactGetItems (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactGetItems.html).
+
+    The items are all of one state.
+    """
     gets = [each["Get"] for each in request["TransactItems"]]
     projections = []
     for get in gets:

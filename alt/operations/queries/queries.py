@@ -34,6 +34,10 @@ _INVALID_IN_QUERY = (
 
 
 def query(context: Context, request: QueryInput, caller: Caller) -> Answer[bytes]:
+    """Query (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Query.html).
+
+    Most that differ from an earlier one in their values only are read by its plan (plans.py).
+    """
     shape = shape_of(request)
     plan = context.plans.get(shape)
     read = None if plan is None else _read_again(context, plan, request)
@@ -128,6 +132,7 @@ def _read(context: Context, request: QueryInput) -> _Read:
 
 
 def scan(context: Context, request: ScanInput, caller: Caller) -> Answer[bytes]:
+    """Scan (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Scan.html)."""
     check_expressions(
         request,
         ("ProjectionExpression", "FilterExpression"),

@@ -40,7 +40,10 @@ MAX_CHANGES_SCANNED = 4_000
 
 
 def list_streams(context: Context, request: ListStreamsInput, caller: Caller) -> bytes:
-    """Ordered by table and age, after one that need not exist, with the last of a page that is not the last."""
+    """ListStreams (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_ListStreams.html).
+
+    Ordered by table and age, after one that need not exist, with the last of a page that is not the last.
+    """
     limit = _limit(request, MAX_STREAMS_A_PAGE)
     start = request.get("ExclusiveStartStreamArn")
     after = None if start is None else parse_stream_arn(start)
@@ -64,6 +67,7 @@ def list_streams(context: Context, request: ListStreamsInput, caller: Caller) ->
 
 
 def describe_stream(context: Context, request: DescribeStreamInput, caller: Caller) -> bytes:
+    """DescribeStream (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_DescribeStream.html)."""
     limit = _limit(request, MAX_SHARDS_A_PAGE)
     description = describe(find_stream(context, request["StreamArn"]), caller.region)
     shards, start = description["Shards"], request.get("ExclusiveStartShardId")
@@ -93,6 +97,7 @@ def describe(stream: Stream, region: str) -> dict[str, Any]:
 
 
 def get_shard_iterator(context: Context, request: GetShardIteratorInput, caller: Caller) -> Answer[bytes]:  # noqa: ARG001
+    """GetShardIterator (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_GetShardIterator.html)."""
     stream = find_stream(context, request["StreamArn"])
     shard = positions.shard_number(stream.definition, request["ShardId"])
     now = context.clock()
@@ -106,6 +111,7 @@ def get_shard_iterator(context: Context, request: GetShardIteratorInput, caller:
 
 
 def get_records(context: Context, request: GetRecordsInput, caller: Caller) -> Answer[bytes]:
+    """GetRecords (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_GetRecords.html)."""
     limit = _limit(request, MAX_RECORDS)
     now = context.clock()
     iterator = positions.parse_iterator(request["ShardIterator"], now)

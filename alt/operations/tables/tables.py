@@ -42,6 +42,7 @@ _NOT_BUILT = ("VectorIndexes", "GlobalTableSourceArn", "GlobalTableSettingsRepli
 
 
 def create_table(context: Context, request: CreateTableInput, caller: Caller) -> Answer[bytes]:
+    """CreateTable (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html)."""
     check_create_table(request)
     name = table_name(request["TableName"])
     if (existing := context.engine.definition(name)) is not None:
@@ -66,6 +67,10 @@ def create_table(context: Context, request: CreateTableInput, caller: Caller) ->
 
 
 def describe_table(context: Context, request: DescribeTableInput, caller: Caller) -> Answer[bytes]:
+    """DescribeTable (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DescribeTable.html).
+
+    A table that is being restored is shown, too.
+    """
     definition = known_table(context, request["TableName"])
     if definition.restore is not None:
         return body({"Table": as_restoring(definition, caller.region, context.clock())})
@@ -77,6 +82,7 @@ def describe_table(context: Context, request: DescribeTableInput, caller: Caller
 
 
 def delete_table(context: Context, request: DeleteTableInput, caller: Caller) -> Answer[bytes]:
+    """DeleteTable (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DeleteTable.html)."""
     definition = known_table(context, request["TableName"])
     if definition.restore is not None:
         raise errors.resource_in_use(
@@ -104,7 +110,10 @@ def delete_table(context: Context, request: DeleteTableInput, caller: Caller) ->
 
 
 def list_tables(context: Context, request: ListTablesInput, caller: Caller) -> bytes:  # noqa: ARG001
-    """Names in byte order, after one that need not exist, with the last of a page that is not the last."""
+    """ListTables (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_ListTables.html).
+
+    Names in byte order, after one that need not exist, with the last of a page that is not the last.
+    """
     names = context.engine.names()
     start, limit = request.get("ExclusiveStartTableName"), request.get("Limit") or MAX_NAMES_A_PAGE
     if start is not None:

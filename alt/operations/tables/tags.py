@@ -40,6 +40,7 @@ _TOO_MANY = "Number of Tags exceed the current limit for the provided ResourceAr
 
 
 def tag_resource(context: Context, request: TagResourceInput, caller: Caller) -> Answer[bytes]:  # noqa: ARG001
+    """TagResource (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TagResource.html)."""
     name = _table_name(request["ResourceArn"])
     tags = request["Tags"]
     if not tags:
@@ -53,7 +54,10 @@ def tag_resource(context: Context, request: TagResourceInput, caller: Caller) ->
 
 
 def untag_resource(context: Context, request: UntagResourceInput, caller: Caller) -> Answer[bytes]:  # noqa: ARG001
-    """Keys that are not there are fine."""
+    """UntagResource (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UntagResource.html).
+
+    Keys that are not there are fine.
+    """
     name = _table_name(request["ResourceArn"])
     keys = request["TagKeys"]
     if not keys:
@@ -68,7 +72,10 @@ def untag_resource(context: Context, request: UntagResourceInput, caller: Caller
 
 
 def list_tags_of_resource(context: Context, request: ListTagsOfResourceInput, caller: Caller) -> bytes:  # noqa: ARG001
-    """The tags by key. A NextToken is the key that the page before ended with."""
+    """ListTagsOfResource (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_ListTagsOfResource.html).
+
+    The tags by key. A NextToken is the key that the page before ended with.
+    """
     name = _table_name(request["ResourceArn"])
     token = request.get("NextToken")
     after = "" if token is None else _key_of(token)

@@ -27,6 +27,7 @@ MAX_WAIT_SECONDS = 20.0
 
 
 def update_time_to_live(context: Context, request: UpdateTimeToLiveInput, caller: Caller) -> Answer[bytes]:  # noqa: ARG001
+    """UpdateTimeToLive (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTimeToLive.html)."""
     specification = request["TimeToLiveSpecification"]
     attribute, enable = specification["AttributeName"], specification["Enabled"]
     definition = existing_table(context, request["TableName"])
@@ -42,6 +43,7 @@ def update_time_to_live(context: Context, request: UpdateTimeToLiveInput, caller
 
 
 def describe_time_to_live(context: Context, request: DescribeTimeToLiveInput, caller: Caller) -> bytes:  # noqa: ARG001
+    """DescribeTimeToLive (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DescribeTimeToLive.html)."""
     return body({"TimeToLiveDescription": description(existing_table(context, request["TableName"]))})
 
 

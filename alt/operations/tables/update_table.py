@@ -69,6 +69,7 @@ _NOT_BUILT = {
 
 
 def update_table(context: Context, request: UpdateTableInput, caller: Caller) -> Answer[bytes]:
+    """UpdateTable (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTable.html)."""
     check_update_table(request)
     definition = existing_table(context, request["TableName"])
     changes = changed_members(request)
