@@ -1,8 +1,10 @@
-"""The errors of the DynamoDB API: one exception class, one factory per error type.
+"""The errors of the DynamoDB API: one exception class, and functions that build its instances.
 
 An `ApiError` is an answer to the client, not a fault of the server. `type` is
 the bare name an SDK dispatches on (`ValidationException`); the qualified name
 put on the wire (`__type`) and the HTTP status follow from it.
+
+The functions here build errors and raise nothing: `raise` is the caller's.
 """
 
 from __future__ import annotations
@@ -71,81 +73,96 @@ class ApiError(Exception):
 
 
 def validation(message: str) -> ApiError:
+    """The error that says a request is not valid: most of what is refused."""
     return ApiError("ValidationException", message)
 
 
 def invalid_parameters(problem: str) -> ApiError:
-    """A ValidationException under DynamoDB's most common opening."""
+    """The error that says a request is not valid, under DynamoDB's most common opening."""
     return ApiError("ValidationException", "One or more parameter values were invalid: " + problem)
 
 
 def serialization(message: str) -> ApiError:
+    """The error that says a body cannot be read as a request."""
     return ApiError("SerializationException", message)
 
 
 def unknown_operation() -> ApiError:
+    """The error that says there is no such operation."""
     return ApiError("UnknownOperationException")
 
 
 def resource_not_found(message: str = "Requested resource not found") -> ApiError:
+    """The error that says a table, an index, a stream or the like is not there."""
     return ApiError("ResourceNotFoundException", message)
 
 
 def table_not_found(table: str) -> ApiError:
-    """As DescribeTable, UpdateTable and DeleteTable word an absent table."""
+    """The error that says a table is not there, as DescribeTable, UpdateTable and DeleteTable word it."""
     return resource_not_found(f"Requested resource not found: Table: {table} not found")
 
 
 def resource_in_use(message: str) -> ApiError:
+    """The error that says a table or an index is there already, or is being changed."""
     return ApiError("ResourceInUseException", message)
 
 
 def backup_not_found(arn: str) -> ApiError:
+    """The error that says a backup is not there."""
     return ApiError("BackupNotFoundException", f"Backup not found: {arn}")
 
 
 def backup_in_use(message: str) -> ApiError:
+    """The error that says a backup is being taken or restored."""
     return ApiError("BackupInUseException", message)
 
 
 def no_such_table(table: str) -> ApiError:
-    """As the operations on backups and on continuous backups word an absent table."""
+    """The error that says a table is not there, as operations on backups and on continuous backups word it."""
     return ApiError("TableNotFoundException", f"Table not found: {table}")
 
 
 def table_already_exists(table: str) -> ApiError:
-    """As restores word that their target exists."""
+    """The error that says the target of a restore exists."""
     return ApiError("TableAlreadyExistsException", f"Table already exists: {table}")
 
 
 def table_in_use(message: str) -> ApiError:
-    """As restores word that their target is being restored."""
+    """The error that says the target of a restore is being restored."""
     return ApiError("TableInUseException", message)
 
 
 def limit_exceeded(message: str) -> ApiError:
+    """The error that says a quota would be exceeded."""
     return ApiError("LimitExceededException", message)
 
 
 def item_collection_too_large() -> ApiError:
+    """The error that says an item collection would be over its limit."""
     return ApiError("ItemCollectionSizeLimitExceededException", "Collection size exceeded.")
 
 
 def throttled(error_type: str, message: str, reason: str, resource: str) -> ApiError:
-    """A request that is too much: the reason as `TableReadProvisionedThroughputExceeded`, and whose ARN."""
+    """The error that says a request is too much.
+
+    `reason` is as `TableReadProvisionedThroughputExceeded`, `resource` the ARN of whose capacity it is.
+    """
     member = "throttlingReasons" if error_type == "ThrottlingException" else "ThrottlingReasons"
     reasons = f'[{{"reason":"{reason}","resource":"{resource}"}}]'
     return ApiError(error_type, message, {member: reasons})
 
 
 def condition_failed(item: str | None = None) -> ApiError:
-    """A false condition. `item`: JSON text of the stored item, when it was asked for."""
+    """The error that says a condition is false. `item`: JSON text of the stored item, when it was asked for."""
     members = None if item is None else {"Item": item}
     return ApiError("ConditionalCheckFailedException", "The conditional request failed", members)
 
 
 def transaction_cancelled(codes: Sequence[str], reasons: str) -> ApiError:
-    """`codes` in the order of the actions; `reasons`: JSON text of the CancellationReasons."""
+    """The error that says a transaction was cancelled.
+
+    `codes` in the order of the actions; `reasons`: JSON text of the CancellationReasons.
+    """
     message = (
         f"Transaction cancelled, please refer cancellation reasons for specific reasons [{', '.join(codes)}]"
     )
@@ -153,10 +170,12 @@ def transaction_cancelled(codes: Sequence[str], reasons: str) -> ApiError:
 
 
 def transaction_conflict() -> ApiError:
+    """The error that says a transaction is at work on the item."""
     return ApiError("TransactionConflictException", "Transaction is ongoing for the item")
 
 
 def idempotent_parameter_mismatch() -> ApiError:
+    """The error that says a ClientRequestToken came with another request before."""
     return ApiError(
         "IdempotentParameterMismatchException",
         "Request parameters do not match those of the first request with this ClientRequestToken",
@@ -164,6 +183,7 @@ def idempotent_parameter_mismatch() -> ApiError:
 
 
 def transaction_in_progress() -> ApiError:
+    """The error that says the first request with this token is still being done."""
     return ApiError(
         "TransactionInProgressException",
         "The transaction with the given request token is already in progress.",
@@ -171,9 +191,10 @@ def transaction_in_progress() -> ApiError:
 
 
 def internal_server_error() -> ApiError:
+    """The error that says the server failed; what happened is for its log."""
     return ApiError("InternalServerError", "The request processing has failed because of an unknown error.")
 
 
 def disk_full() -> ApiError:
-    """An InternalServerError, which SDKs try again, that says what its operator can do."""
+    """The error that says the disk is full: an InternalServerError, which SDKs try again, for the operator to read."""
     return ApiError("InternalServerError", "The disk that holds the table is full.")

@@ -16,6 +16,7 @@ from .progress import Report, progress_bar
 
 if TYPE_CHECKING:
     from alt.storage.model.definition import Backup
+    from alt.validation.requests import RestoreTableFromBackupInput
 
     from .data import Opened
 
@@ -127,7 +128,10 @@ async def _restore(data: Opened, backup: Backup, name: str, report: Report) -> N
     from alt.operations.backups.restore_table import begin_restore, definition_from_backup
     from alt.operations.caller import Caller
 
-    request = {"BackupArn": backup_arn(backup, DEFAULT_REGION), "TargetTableName": name}
+    request: RestoreTableFromBackupInput = {
+        "BackupArn": backup_arn(backup, DEFAULT_REGION),
+        "TargetTableName": name,
+    }
     caller = Caller(None)
     definition = definition_from_backup(data.context, request, caller)
     begin_restore(

@@ -15,6 +15,7 @@ from .progress import Report, progress_bar
 
 if TYPE_CHECKING:
     from alt.storage.model.definition import TableDefinition
+    from alt.validation.requests import RestoreTableToPointInTimeInput
 
     from .data import Opened
 
@@ -60,7 +61,11 @@ def _wanted(data: Opened, table: str, target: str, at: float) -> TableDefinition
     from alt.storage.model.changes import earliest
     from alt.storage.sqlite.data_directory import using
 
-    request = {"SourceTableName": table, "TargetTableName": target, "RestoreDateTime": at}
+    request: RestoreTableToPointInTimeInput = {
+        "SourceTableName": table,
+        "TargetTableName": target,
+        "RestoreDateTime": at,
+    }
     check = validation.checker("dynamodb", "RestoreTableToPointInTime")
     assert check is not None
     try:

@@ -104,7 +104,7 @@ def _follow(data: Opened, table: str, *, from_start: bool) -> Iterator[str]:
 
     source, stream = _current(data, table)
     label = stream.label
-    log = source.positions(*positions.moments({}, data.context.clock()))
+    log = source.positions(*positions.moments(None, data.context.clock()))
     position = (positions.horizon if from_start else positions.end)(stream, log)
     while True:
         log = source.positions()
@@ -144,7 +144,7 @@ def _counted(data: Opened, table: TableDefinition, definition: StreamDefinition)
 
     with using(f"table {table.name}"):
         found = data.table(table.name)
-        log = found.positions(*positions.moments({}, data.context.clock()))
+        log = found.positions(*positions.moments(None, data.context.clock()))
         return Stream(found, definition), positions.end(definition, log) - positions.horizon(definition, log)
 
 

@@ -1,7 +1,8 @@
 """The API's operations: one module per family, each call one function, request in, response out.
 
 An operation is `(context, request, caller) -> bytes | Future[bytes]`: the response's
-body, or the promise of it once it is durable. Errors are raised as ApiError.
+body, or the promise of it once it is durable. Errors are raised as ApiError. The type of its
+request is its own of alt/validation/requests.py, which holds once the request has been checked.
 
 An operation that puts items is one in two steps: what it says is read by itself, before
 any table, count or limit is touched.
@@ -23,9 +24,9 @@ from alt.operations.queries import queries
 from alt.operations.streams import streams
 from alt.operations.tables import tables, tags, time_to_live, update_table
 
-Request = dict[str, Any]
 Reply = bytes | asyncio.Future[bytes]
-Operation = Callable[[Context, Request, Caller], Reply]
+# Each takes its own type of request, which the table below cannot tell apart: to it they are Any.
+Operation = Callable[[Context, Any, Caller], Reply]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +37,10 @@ class TwoSteps:
     answers, all items to be put were well-formed.
     """
 
-    read: Callable[[Request], Any]
-    run: Callable[[Context, Request, Caller, Any], Reply]
+    read: Callable[[Any], Any]
+    run: Callable[[Context, Any, Caller, Any], Reply]
 
-    def __call__(self, context: Context, request: Request, caller: Caller) -> Reply:
+    def __call__(self, context: Context, request: Any, caller: Caller) -> Reply:
         return self.run(context, request, caller, self.read(request))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from alt.errors import validation
@@ -10,7 +10,7 @@ from alt.errors import validation
 _PLACEHOLDERS = ("ExpressionAttributeNames", "ExpressionAttributeValues")
 
 
-def check_expressions(request: dict[str, Any], expressions: Sequence[str], legacy: Sequence[str]) -> None:
+def check_expressions(request: Mapping[str, Any], expressions: Sequence[str], legacy: Sequence[str]) -> None:
     """Expressions do not go with the parameters they replaced, nor placeholders without any expression."""
     new = [name for name in expressions if request.get(name) is not None]
     if not new:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from alt import errors
 from alt.operations.arns import table_arn, table_name
@@ -24,7 +24,13 @@ from alt.storage.engine import Answer, Progress, no_progress, then
 from alt.storage.model.definition import Backup, IndexDefinition, TableDefinition
 from alt.storage.model.reads import Counts
 
-Request = dict[str, Any]
+if TYPE_CHECKING:
+    from alt.validation.requests import (
+        CreateBackupInput,
+        DeleteBackupInput,
+        DescribeBackupInput,
+        ListBackupsInput,
+    )
 
 MAX_BACKUPS_A_PAGE = 100
 # A backup is answered as CREATING. Most are complete by then, and can be restored at once, as on DynamoDB.
@@ -45,7 +51,9 @@ class BackupArn(NamedTuple):
     id: str
 
 
-def create_backup(context: Context, request: Request, caller: Caller) -> Answer[bytes]:
+def create_backup(context: Context, request: CreateBackupInput, caller: Caller) -> Answer[bytes]:
+    """CreateBackup (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateBackup.html)."""
+
     async def answer_soon(backup: Backup, taken: asyncio.Future[None]) -> bytes:
         answer = body({"BackupDetails": _details(backup, backup_arn(backup, caller.region))})
         await asyncio.wait([taken], timeout=PATIENCE_SECONDS)
@@ -79,12 +87,14 @@ def begin_backup(
     return then(found.counts(), begin)
 
 
-def describe_backup(context: Context, request: Request, caller: Caller) -> bytes:  # noqa: ARG001
+def describe_backup(context: Context, request: DescribeBackupInput, caller: Caller) -> bytes:  # noqa: ARG001
+    """DescribeBackup (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DescribeBackup.html)."""
     arn = request["BackupArn"]
     return body({"BackupDescription": _description(existing_backup(context, arn), arn)})
 
 
-def delete_backup(context: Context, request: Request, caller: Caller) -> Answer[bytes]:  # noqa: ARG001
+def delete_backup(context: Context, request: DeleteBackupInput, caller: Caller) -> Answer[bytes]:  # noqa: ARG001
+    """DeleteBackup (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DeleteBackup.html)."""
     arn = request["BackupArn"]
     backup = existing_backup(context, arn)
     if backup.kind == "SYSTEM":
@@ -98,8 +108,11 @@ def delete_backup(context: Context, request: Request, caller: Caller) -> Answer[
     return then(context.engine.backups.remove(backup), lambda _: body({"BackupDescription": answer}))
 
 
-def list_backups(context: Context, request: Request, caller: Caller) -> bytes:
-    """By table and time, after a backup that need not exist."""
+def list_backups(context: Context, request: ListBackupsInput, caller: Caller) -> bytes:
+    """ListBackups (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_ListBackups.html).
+
+    By table and time, after a backup that need not exist.
+    """
     lower, upper = request.get("TimeRangeLowerBound"), request.get("TimeRangeUpperBound")
     if lower is not None and upper is not None and lower > upper:
         raise errors.validation("Time range lower bound must be less than or equal to upper bound")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alt import errors
 from alt.errors import ApiError, validation
@@ -23,12 +23,22 @@ from alt.storage.engine import Answer, Table, then
 from alt.storage.model.changes import Past, Positions, earliest, latest
 from alt.storage.model.definition import RecoveryDefinition, Restore, TableDefinition
 
-Request = dict[str, Any]
+if TYPE_CHECKING:
+    from alt.validation.requests import (
+        DescribeContinuousBackupsInput,
+        RestoreTableToPointInTimeInput,
+        UpdateContinuousBackupsInput,
+    )
 
 DEFAULT_PERIOD_DAYS = 35
 
 
-def update_continuous_backups(context: Context, request: Request, caller: Caller) -> Answer[bytes]:  # noqa: ARG001
+def update_continuous_backups(
+    context: Context,
+    request: UpdateContinuousBackupsInput,
+    caller: Caller,  # noqa: ARG001
+) -> Answer[bytes]:
+    """UpdateContinuousBackups (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateContinuousBackups.html)."""
     table = _existing(context, request["TableName"])
     specification = request["PointInTimeRecoverySpecification"]
     days = specification.get("RecoveryPeriodInDays") or DEFAULT_PERIOD_DAYS
@@ -49,7 +59,12 @@ def update_continuous_backups(context: Context, request: Request, caller: Caller
     return then(table.positions(), change)
 
 
-def describe_continuous_backups(context: Context, request: Request, caller: Caller) -> Answer[bytes]:  # noqa: ARG001
+def describe_continuous_backups(
+    context: Context,
+    request: DescribeContinuousBackupsInput,
+    caller: Caller,  # noqa: ARG001
+) -> Answer[bytes]:
+    """DescribeContinuousBackups (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DescribeContinuousBackups.html)."""
     table = _existing(context, request["TableName"])
 
     def answer(log: Positions) -> bytes:
@@ -59,12 +74,17 @@ def describe_continuous_backups(context: Context, request: Request, caller: Call
     return then(table.positions(), answer)
 
 
-def restore_table_to_point_in_time(context: Context, request: Request, caller: Caller) -> Answer[bytes]:
+def restore_table_to_point_in_time(
+    context: Context, request: RestoreTableToPointInTimeInput, caller: Caller
+) -> Answer[bytes]:
+    """RestoreTableToPointInTime (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_RestoreTableToPointInTime.html)."""
     wanted = definition_from_past(context, request, caller)
     return then(wanted, lambda definition: begin_restore(context, definition, caller))
 
 
-def definition_from_past(context: Context, request: Request, caller: Caller) -> Answer[TableDefinition]:
+def definition_from_past(
+    context: Context, request: RestoreTableToPointInTimeInput, caller: Caller
+) -> Answer[TableDefinition]:
     """The table that a RestoreTableToPointInTime asks for, once nothing speaks against it."""
     region, source = _source(request, caller)
     now = context.clock()
@@ -124,7 +144,7 @@ def _existing(context: Context, name_or_arn: str) -> Table:
     return table
 
 
-def _source(request: Request, caller: Caller) -> tuple[str, str]:
+def _source(request: RestoreTableToPointInTimeInput, caller: Caller) -> tuple[str, str]:
     """The source table's region and name."""
     name, arn = request.get("SourceTableName"), request.get("SourceTableArn")
     if (name is None) == (arn is None):

@@ -5,8 +5,9 @@ Both kinds of restore share them. Texts are as recorded from the service.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 
 from alt.errors import invalid_parameters, validation
 from alt.operations.keys import key_schema
@@ -23,8 +24,30 @@ from alt.operations.tables.throughput_rules import (
 )
 from alt.storage.model.definition import IndexDefinition, Restore, TableDefinition
 
-Request = dict[str, Any]
-Limits = dict[str, int]
+if TYPE_CHECKING:
+    from typing import NotRequired, TypeAlias, TypedDict
+
+    from alt.validation.requests import (
+        BillingMode,
+        GlobalSecondaryIndex,
+        LocalSecondaryIndex,
+        OnDemandThroughput,
+        ProvisionedThroughput,
+        RestoreTableFromBackupInput,
+        RestoreTableToPointInTimeInput,
+    )
+
+    Request: TypeAlias = RestoreTableFromBackupInput | RestoreTableToPointInTimeInput
+
+    class GlobalOverride(TypedDict):
+        """What of a global index may be other than in the source: of an index in the request, or of none but its name."""
+
+        IndexName: str
+        ProvisionedThroughput: NotRequired[ProvisionedThroughput]
+        OnDemandThroughput: NotRequired[OnDemandThroughput]
+
+
+Override = TypeVar("Override", bound="GlobalSecondaryIndex | LocalSecondaryIndex")
 
 
 def check_region(request: Request, source_region: str, region: str) -> None:
@@ -75,12 +98,12 @@ def restored_definition(
     )
 
 
-def _check_table_overrides(request: Request, source: TableDefinition) -> str:
+def _check_table_overrides(request: Request, source: TableDefinition) -> BillingMode:
     """The billing mode that the restored table will have."""
     override = request.get("BillingModeOverride")
     units = request.get("ProvisionedThroughputOverride")
-    limits = request.get("OnDemandThroughputOverride") or {}
-    mode: str = override or (ON_DEMAND if is_on_demand(source.settings) else PROVISIONED)
+    limits: OnDemandThroughput = request.get("OnDemandThroughputOverride") or {}
+    mode: BillingMode = override or (ON_DEMAND if is_on_demand(source.settings) else PROVISIONED)
     if units is not None and mode != PROVISIONED:
         raise validation("Cannot override ProvisionedThroughput unless BillingMode is PROVISIONED")
     if units is None and override == PROVISIONED:
@@ -88,47 +111,51 @@ def _check_table_overrides(request: Request, source: TableDefinition) -> str:
     if units is not None:
         check_bounds(units)
     for member in MAX_REQUEST_UNITS:
-        if limits.get(member) is None:
+        if (limit := limits.get(member)) is None:
             continue
         if mode == PROVISIONED:
             raise validation(
                 f"Cannot override {member} for OnDemandThroughput "
                 "unless BillingModeOverride is PAY_PER_REQUEST"
             )
-        if limits[member] < 1 and limits[member] != -1:
+        if limit < 1 and limit != -1:
             raise validation(f"Requested {member} for OnDemandThroughput is outside of valid range")
     return mode
 
 
 def _units(
-    override: dict[str, int] | None, source: TableDefinition | IndexDefinition, mode: str
-) -> dict[str, int] | None:
+    override: ProvisionedThroughput | None, source: TableDefinition | IndexDefinition, mode: BillingMode
+) -> ProvisionedThroughput | None:
     if mode == ON_DEMAND:
         return None
     units = override or source.settings["ProvisionedThroughput"]
-    return {member: units[member] for member in CAPACITY_UNITS}
+    return {
+        "ReadCapacityUnits": units["ReadCapacityUnits"],
+        "WriteCapacityUnits": units["WriteCapacityUnits"],
+    }
 
 
-def _limits(override: Limits | None, source: TableDefinition | IndexDefinition, mode: str) -> Limits | None:
+def _limits(
+    override: OnDemandThroughput | None, source: TableDefinition | IndexDefinition, mode: BillingMode
+) -> OnDemandThroughput | None:
     """Those of the source, unless the request has some."""
     if mode == PROVISIONED:
         return None
-    limits: Limits | None = override or source.settings.get("OnDemandThroughput")
+    limits: OnDemandThroughput | None = override or source.settings.get("OnDemandThroughput")
     return limits
 
 
-def _global_indexes(request: Request, source: TableDefinition, mode: str) -> list[IndexDefinition]:
+def _global_indexes(request: Request, source: TableDefinition, mode: BillingMode) -> list[IndexDefinition]:
     existing = [index for index in source.indexes if index.is_global and index.status != "DELETING"]
     wanted = request.get("GlobalSecondaryIndexOverride")
     if wanted is None:
-        wanted = [{"IndexName": index.name} for index in existing]
-        pairs = list(zip(existing, wanted, strict=True))
-    else:
-        pairs = _matched(wanted, existing)
-    return [_global_index(request, index, override, mode) for index, override in pairs]
+        return [_global_index(request, index, {"IndexName": index.name}, mode) for index in existing]
+    return [_global_index(request, index, override, mode) for index, override in _matched(wanted, existing)]
 
 
-def _global_index(request: Request, index: IndexDefinition, override: Request, mode: str) -> IndexDefinition:
+def _global_index(
+    request: Request, index: IndexDefinition, override: GlobalOverride, mode: BillingMode
+) -> IndexDefinition:
     units, name = override.get("ProvisionedThroughput"), override["IndexName"]
     is_given = request.get("GlobalSecondaryIndexOverride") is not None
     was_provisioned = any(index.settings["ProvisionedThroughput"][member] for member in CAPACITY_UNITS)
@@ -156,7 +183,9 @@ def _local_indexes(request: Request, source: TableDefinition) -> list[IndexDefin
     return [replace(index, name=override["IndexName"]) for index, override in _matched(wanted, existing)]
 
 
-def _matched(wanted: list[Request], existing: list[IndexDefinition]) -> list[tuple[IndexDefinition, Request]]:
+def _matched(
+    wanted: Sequence[Override], existing: list[IndexDefinition]
+) -> list[tuple[IndexDefinition, Override]]:
     """Each wanted index with that of the source which has its keys and projection; names may differ."""
     left = list(existing)
     pairs = []
@@ -174,9 +203,9 @@ def _matched(wanted: list[Request], existing: list[IndexDefinition]) -> list[tup
     return pairs
 
 
-def _is_alike(index: IndexDefinition, override: Request) -> bool:
+def _is_alike(index: IndexDefinition, override: GlobalSecondaryIndex | LocalSecondaryIndex) -> bool:
     given = override["Projection"]
-    given_projection = {"ProjectionType": given.get("ProjectionType")}
+    given_projection: dict[str, object] = {"ProjectionType": given.get("ProjectionType")}
     if given.get("NonKeyAttributes"):
         given_projection["NonKeyAttributes"] = sorted(given["NonKeyAttributes"])
     keys = [

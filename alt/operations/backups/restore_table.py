@@ -6,7 +6,7 @@ it before.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from alt import errors
 from alt.operations.arns import table_arn
@@ -20,15 +20,21 @@ from alt.operations.tables.description import as_restoring
 from alt.storage.engine import Answer, Progress, no_progress, then
 from alt.storage.model.definition import Restore, TableDefinition
 
-Request = dict[str, Any]
+if TYPE_CHECKING:
+    from alt.validation.requests import RestoreTableFromBackupInput
 
 
-def restore_table_from_backup(context: Context, request: Request, caller: Caller) -> Answer[bytes]:
+def restore_table_from_backup(
+    context: Context, request: RestoreTableFromBackupInput, caller: Caller
+) -> Answer[bytes]:
+    """RestoreTableFromBackup (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_RestoreTableFromBackup.html)."""
     definition = definition_from_backup(context, request, caller)
     return begin_restore(context, definition, caller)
 
 
-def definition_from_backup(context: Context, request: Request, caller: Caller) -> TableDefinition:
+def definition_from_backup(
+    context: Context, request: RestoreTableFromBackupInput, caller: Caller
+) -> TableDefinition:
     """The table that a RestoreTableFromBackup asks for, which may be restored."""
     arn = request["BackupArn"]
     backup = existing_backup(context, arn)

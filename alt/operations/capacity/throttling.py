@@ -26,7 +26,7 @@ from alt.storage.model.usage import KeyLimit
 BURST_SECONDS = 300.0  # of provisioned capacity
 LIMIT_BURST_SECONDS = 1.0  # of a maximum that somebody set
 
-_MAXIMUM = dict(zip(CAPACITY_UNITS, MAX_REQUEST_UNITS, strict=True))
+_MAXIMUM: dict[str, str] = dict(zip(CAPACITY_UNITS, MAX_REQUEST_UNITS, strict=True))
 _VERBS = {READ: "Read", WRITE: "Write"}
 _PROVISIONED_MESSAGES = {
     "Table": "The level of configured provisioned throughput for the table was exceeded. "

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from alt.capacity import Consumption, consumed_capacities, write_units
 from alt.config import MAX_ITEM_BYTES
@@ -31,7 +31,14 @@ from alt.values.attribute import normalize_item
 from alt.values.json import dumps
 from alt.values.types import Item
 
-Request = dict[str, Any]
+if TYPE_CHECKING:
+    from alt.validation.requests import (
+        BatchGetItemInput,
+        BatchWriteItemInput,
+        KeysAndAttributes,
+        WriteRequest,
+    )
+
 T = TypeVar("T")
 
 # The limit on one table's keys or writes is the model's; these are for all tables of a batch together.
@@ -45,11 +52,15 @@ class _TableReads(NamedTuple):
 
     name: str
     read: KeysRead
-    request: Request
+    request: KeysAndAttributes
 
 
-def batch_get_item(context: Context, request: Request, caller: Caller) -> Answer[bytes]:
-    wanted: dict[str, Request] = request["RequestItems"]
+def batch_get_item(context: Context, request: BatchGetItemInput, caller: Caller) -> Answer[bytes]:
+    """BatchGetItem (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html).
+
+    Keys for which there is no capacity, or no more room in the answer, are answered as UnprocessedKeys.
+    """
+    wanted = request["RequestItems"]
     _refuse_mixing_across(wanted)
     projections = {}
     for name, reads in wanted.items():
@@ -70,13 +81,15 @@ def batch_get_item(context: Context, request: Request, caller: Caller) -> Answer
     return then(context.engine.get_all([part.read for part in admitted.values()], MAX_RESPONSE_BYTES), finish)
 
 
-def _refuse_mixing_across(wanted: dict[str, Request]) -> None:
+def _refuse_mixing_across(wanted: dict[str, KeysAndAttributes]) -> None:
     """Old and new parameters do not go together, not even on different tables."""
     names = {name: True for reads in wanted.values() for name, value in reads.items() if value is not None}
     check_expressions(names, ("ProjectionExpression",), ("AttributesToGet",))
 
 
-def _table_reads(name: str, table: Table, reads: Request, projection: Projection | None) -> _TableReads:
+def _table_reads(
+    name: str, table: Table, reads: KeysAndAttributes, projection: Projection | None
+) -> _TableReads:
     rows = [key_row(table.definition, key) for key in reads["Keys"]]
     _refuse_duplicates(rows)
     check_paths(table.definition, reads, projection)
@@ -106,12 +119,13 @@ def _admitted(
 
 def _read_reply(
     context: Context,
-    request: Request,
+    request: BatchGetItemInput,
     caller: Caller,
     parts: list[_TableReads],
     found: dict[str, KeysFound],
 ) -> bytes:
-    responses, unprocessed, consumed = [], {}, []
+    responses, consumed = [], []
+    unprocessed: dict[str, KeysAndAttributes] = {}
     for name, (table, keys, _), reads in parts:
         items, blocks, count = found.get(name, _NOTHING)
         responses.append(b"%b:[%b]" % (dumps(name).encode(), b",".join(items)))
@@ -136,11 +150,11 @@ _NOTHING = KeysFound((), 0, 0)
 class _TableWrites:
     """One table's part of a BatchWriteItem, and what became of it."""
 
-    def __init__(self, name: str, table: Table, writes: list[Request], sizes: list[int]) -> None:
+    def __init__(self, name: str, table: Table, writes: list[WriteRequest], sizes: list[int]) -> None:
         self.name = name
         self.table = table
         self.used = Consumption()
-        self.unprocessed: list[Request] = []
+        self.unprocessed: list[WriteRequest] = []
         self.refusal: ApiError | None = None  # why they are
         self.metrics: list[dict[str, Any]] = []
         self._writes = [
@@ -148,7 +162,7 @@ class _TableWrites:
         ]
         _refuse_duplicates([write.key for _, write in self._writes])
 
-    def _write(self, request: Request, size: int) -> Write:
+    def _write(self, request: WriteRequest, size: int) -> Write:
         definition = self.table.definition
         if (put := request.get("PutRequest")) is None:
             return Write(key_row(definition, request["DeleteRequest"]["Key"]), DELETE)
@@ -160,7 +174,7 @@ class _TableWrites:
         return Write(row, Put(item, Stored(size, dumps(item))))
 
     def begin(
-        self, meter: Meter, caller: Caller, request: Request, answer: Callable[[], T]
+        self, meter: Meter, caller: Caller, request: BatchWriteItemInput, answer: Callable[[], T]
     ) -> asyncio.Future[T]:
         """Write what there is capacity for; the future has the `answer` there is then."""
         admitted = self._writes if meter.is_idle else self._admitted(meter, caller)
@@ -182,7 +196,7 @@ class _TableWrites:
 
         return self.table.write_all([write for _, write in admitted], finish)
 
-    def _admitted(self, meter: Meter, caller: Caller) -> list[tuple[Request, Write]]:
+    def _admitted(self, meter: Meter, caller: Caller) -> list[tuple[WriteRequest, Write]]:
         """Those writes that there is capacity for, if each takes what its own item costs."""
         admitted = []
         foreseen = Consumption()
@@ -198,7 +212,7 @@ class _TableWrites:
                 admitted.append((request, write))
         return admitted
 
-    def _measure(self, writes: list[tuple[Request, Write]], done: Sequence[Written]) -> None:
+    def _measure(self, writes: list[tuple[WriteRequest, Write]], done: Sequence[Written]) -> None:
         collections = {}
         for (request, write), each in zip(writes, done, strict=True):
             key = (
@@ -208,9 +222,9 @@ class _TableWrites:
         self.metrics = [metrics for metrics in collections.values() if metrics is not None]
 
 
-def read_writes(request: Request) -> dict[str, list[int]]:
+def read_writes(request: BatchWriteItemInput) -> dict[str, list[int]]:
     """Makes the items and keys canonical; answers their sizes by table."""
-    wanted: dict[str, list[Request]] = request["RequestItems"]
+    wanted = request["RequestItems"]
     sizes = {name: [_check_write(write) for write in writes] for name, writes in wanted.items()}
     if sum(map(len, sizes.values())) > MAX_WRITES:
         raise validation("Too many items requested for the BatchWriteItem call")
@@ -218,10 +232,15 @@ def read_writes(request: Request) -> dict[str, list[int]]:
 
 
 def batch_write_item(
-    context: Context, request: Request, caller: Caller, sizes: dict[str, list[int]]
+    context: Context, request: BatchWriteItemInput, caller: Caller, sizes: dict[str, list[int]]
 ) -> asyncio.Future[bytes]:
-    """`sizes`: what `read_writes` answers of the request."""
-    wanted: dict[str, list[Request]] = request["RequestItems"]
+    """BatchWriteItem (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html).
+
+    Writes for which there is no capacity are answered as UnprocessedItems.
+
+    `sizes`: what `read_writes` answers of the request.
+    """
+    wanted = request["RequestItems"]
     tables = context.tables(wanted)
     parts = [_TableWrites(name, tables[name], writes, sizes[name]) for name, writes in wanted.items()]
     if len(parts) == 1:
@@ -235,7 +254,7 @@ def batch_write_item(
     return asyncio.ensure_future(reply())
 
 
-def _write_reply(request: Request, parts: list[_TableWrites]) -> bytes:
+def _write_reply(request: BatchWriteItemInput, parts: list[_TableWrites]) -> bytes:
     """Raises what the service answers a batch of which there was capacity for nothing."""
     unprocessed = {part.name: part.unprocessed for part in parts if part.unprocessed}
     if unprocessed and not any(part.used.table for part in parts):
@@ -249,7 +268,7 @@ def _write_reply(request: Request, parts: list[_TableWrites]) -> bytes:
     )
 
 
-def _check_write(write: Request) -> int:
+def _check_write(write: WriteRequest) -> int:
     """Normalises one put or delete; answers an item's size."""
     put, delete = write.get("PutRequest"), write.get("DeleteRequest")
     if (put is None) == (delete is None):  # an empty one is said to be too many, too

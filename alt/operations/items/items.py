@@ -8,8 +8,9 @@ where it sees the item as the write before it left it.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ujson
 
@@ -37,7 +38,25 @@ from alt.values.json import dumps
 from alt.values.sizes import item_size, resized
 from alt.values.types import Item
 
-Request = dict[str, Any]
+if TYPE_CHECKING:
+    from typing import NotRequired, TypeAlias, TypedDict
+
+    from alt.validation.requests import (
+        DeleteItemInput,
+        GetItemInput,
+        PutItemInput,
+        ReturnValue,
+        ReturnValuesOnConditionCheckFailure,
+        UpdateItemInput,
+    )
+
+    WriteInput: TypeAlias = PutItemInput | UpdateItemInput | DeleteItemInput
+
+    class Checked(TypedDict):
+        """What each write of one item has, be it a request or an action of a transaction."""
+
+        ReturnValuesOnConditionCheckFailure: NotRequired[ReturnValuesOnConditionCheckFailure]
+
 
 # Without any of these a write has no condition.
 _CONDITION_PARAMETERS = frozenset(
@@ -58,7 +77,8 @@ _REPORTS = frozenset(("ReturnConsumedCapacity", "ReturnItemCollectionMetrics"))
 GIGABYTE = 1 << 30
 
 
-def get_item(context: Context, request: Request, caller: Caller) -> Answer[bytes]:
+def get_item(context: Context, request: GetItemInput, caller: Caller) -> Answer[bytes]:
+    """GetItem (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_GetItem.html)."""
     key = request["Key"]
     is_whole = _PROJECTION_PARAMETERS.isdisjoint(request)
     if not is_whole:
@@ -84,8 +104,8 @@ def get_item(context: Context, request: Request, caller: Caller) -> Answer[bytes
     return then(table.get(row), finish)
 
 
-def read_projection(request: Request) -> Projection | None:
-    """The projection of a get, or of one table of BatchGetItem."""
+def read_projection(request: Mapping[str, Any]) -> Projection | None:
+    """The projection of a GetItem, of one table of BatchGetItem, or of a Get in a transaction."""
     check_expressions(request, ("ProjectionExpression",), ("AttributesToGet",))
     if "ProjectionExpression" not in request:
         return legacy.projection(request["AttributesToGet"]) if "AttributesToGet" in request else None
@@ -95,7 +115,7 @@ def read_projection(request: Request) -> Projection | None:
     return projection
 
 
-def read_put(request: Request) -> tuple[int, Condition | None]:
+def read_put(request: PutItemInput) -> tuple[int, Condition | None]:
     """Makes the item canonical; answers its size and the condition."""
     _check_return_values(request, deep=True)
     try:
@@ -108,9 +128,12 @@ def read_put(request: Request) -> tuple[int, Condition | None]:
 
 
 def put_item(
-    context: Context, request: Request, caller: Caller, read: tuple[int, Condition | None]
+    context: Context, request: PutItemInput, caller: Caller, read: tuple[int, Condition | None]
 ) -> asyncio.Future[bytes]:
-    """`read`: what `read_put` answers of the request."""
+    """PutItem (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PutItem.html).
+
+    `read`: what `read_put` answers of the request.
+    """
     item = request["Item"]
     size, condition = read
     table = context.table(request["TableName"])
@@ -139,7 +162,8 @@ def put_item(
     return table.write(write, lambda done: reply(done, _all_old(request, done.old)))
 
 
-def delete_item(context: Context, request: Request, caller: Caller) -> asyncio.Future[bytes]:
+def delete_item(context: Context, request: DeleteItemInput, caller: Caller) -> asyncio.Future[bytes]:
+    """DeleteItem (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DeleteItem.html)."""
     key = request["Key"]
     _check_return_values(request, deep=True)
     try:
@@ -159,7 +183,8 @@ def delete_item(context: Context, request: Request, caller: Caller) -> asyncio.F
     return table.write(write, lambda done: reply(done, _all_old(request, done.old)))
 
 
-def update_item(context: Context, request: Request, caller: Caller) -> asyncio.Future[bytes]:
+def update_item(context: Context, request: UpdateItemInput, caller: Caller) -> asyncio.Future[bytes]:
+    """UpdateItem (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html)."""
     key = request["Key"]
     try:
         check_expressions(
@@ -183,7 +208,7 @@ def update_item(context: Context, request: Request, caller: Caller) -> asyncio.F
     reply = _Reply(context, caller, request, table, key)
     return table.write(
         Write(row, updating, partial(looks, condition, update)),
-        lambda done: reply(done, updating.attributes(done)),
+        lambda done: reply(done, updating.attributes(done, request.get("ReturnValues", "NONE"))),
     )
 
 
@@ -191,7 +216,7 @@ DELETE = Delete()
 
 
 def conditional(
-    row: RowKey, request: Request, condition: Condition | None, effect: Put | Delete | None
+    row: RowKey, request: Checked, condition: Condition | None, effect: Put | Delete | None
 ) -> Write:
     """A write that is done if the condition holds; `effect` None only looks whether it does."""
 
@@ -217,7 +242,7 @@ class Updating:
     def __init__(
         self,
         definition: TableDefinition,
-        request: Request,
+        request: Checked,
         key: Item,
         condition: Condition | None,
         update: Update | None,
@@ -247,9 +272,8 @@ class Updating:
         check_update(self._definition, self._update)
         return self(stored)
 
-    def attributes(self, done: Written) -> str | None:
-        """The Attributes that ReturnValues asks for, None for none."""
-        wanted = self._request.get("ReturnValues", "NONE")
+    def attributes(self, done: Written, wanted: ReturnValue) -> str | None:
+        """The Attributes that `wanted`, the ReturnValues, asks for, None for none."""
         if wanted == "NONE":
             return None
         if wanted == "ALL_OLD":
@@ -262,7 +286,7 @@ class Updating:
         return dumps(updated) if updated else None
 
 
-def _condition_failed(request: Request, stored: Stored | None) -> Refuse:
+def _condition_failed(request: Checked, stored: Stored | None) -> Refuse:
     wanted = request.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD"
     return Refuse(errors.condition_failed(stored.text if wanted and stored is not None else None))
 
@@ -302,13 +326,13 @@ def _update_too_large() -> ApiError:
     return validation("Item size to update has exceeded the maximum allowed size")
 
 
-def _check_return_values(request: Request, *, deep: bool = False) -> None:
+def _check_return_values(request: PutItemInput | DeleteItemInput, *, deep: bool = False) -> None:
     """`deep`: only of a request that is nested so deep that an older layer reads it, which looks here first."""
     if request.get("ReturnValues") not in _PUT_AND_DELETE_RETURN_VALUES and (not deep or is_deep(request)):
         raise validation("ReturnValues can only be ALL_OLD or NONE")
 
 
-def _condition(request: Request) -> Condition | None:
+def _condition(request: PutItemInput | DeleteItemInput) -> Condition | None:
     if _CONDITION_PARAMETERS.isdisjoint(request):
         return None
     expected = legacy.expected(request.get("Expected"), request.get("ConditionalOperator"))
@@ -316,7 +340,7 @@ def _condition(request: Request) -> Condition | None:
     return expected if condition is None else condition
 
 
-def _update_and_condition(request: Request) -> tuple[Update | None, Condition | None]:
+def _update_and_condition(request: UpdateItemInput) -> tuple[Update | None, Condition | None]:
     attribute_updates: Update | None = None
     if request.get("AttributeUpdates") is not None:
         attribute_updates = legacy.attribute_updates(request["AttributeUpdates"])
@@ -330,7 +354,9 @@ class _Reply:
 
     __slots__ = ("_caller", "_context", "_key", "_request", "_table")
 
-    def __init__(self, context: Context, caller: Caller, request: Request, table: Table, key: Item) -> None:
+    def __init__(
+        self, context: Context, caller: Caller, request: WriteInput, table: Table, key: Item
+    ) -> None:
         self._context = context
         self._caller = caller
         self._request = request
@@ -356,7 +382,7 @@ class _Reply:
         )
 
 
-def _consumed_capacity(request: Request, used: Consumption) -> str | None:
+def _consumed_capacity(request: GetItemInput | WriteInput, used: Consumption) -> str | None:
     return optional(consumed_capacity(request.get("ReturnConsumedCapacity"), request["TableName"], used))
 
 
@@ -372,5 +398,5 @@ def collection_metrics(definition: TableDefinition, done: Written, key: Item) ->
     return {"ItemCollectionKey": {name: key[name]}, "SizeEstimateRangeGB": [float(low), float(low + 1)]}
 
 
-def _all_old(request: Request, old: Stored | None) -> str | None:
+def _all_old(request: PutItemInput | DeleteItemInput, old: Stored | None) -> str | None:
     return old.text if old is not None and request.get("ReturnValues") == "ALL_OLD" else None

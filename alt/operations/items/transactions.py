@@ -13,7 +13,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import ujson
 
@@ -53,7 +53,19 @@ from alt.values.attribute import normalize_item
 from alt.values.json import dumps
 from alt.values.types import Item
 
-Request = dict[str, Any]
+if TYPE_CHECKING:
+    from typing import Literal, TypeAlias
+
+    from alt.validation import requests
+
+    WriteKind: TypeAlias = Literal["ConditionCheck", "Put", "Delete", "Update"]
+    WriteRequest: TypeAlias = requests.ConditionCheck | requests.Put | requests.Delete | requests.Update
+    WriteAction: TypeAlias = "_Action[WriteRequest]"
+    Input: TypeAlias = requests.TransactWriteItemsInput | requests.TransactGetItemsInput
+
+# One kind of action's part of the request.
+R = TypeVar("R", bound="WriteRequest | requests.Get")
+
 
 MAX_TRANSACTION_BYTES = 4 * 1024 * 1024
 # So many bytes of items are cut to projections in one turn of the event loop: about 5 ms.
@@ -63,7 +75,7 @@ STEP_BYTES = 128 * 1024
 _EXPRESSION_PARAMETERS = frozenset(
     ("UpdateExpression", "ConditionExpression", "ExpressionAttributeNames", "ExpressionAttributeValues")
 )
-_KINDS = frozenset(("ConditionCheck", "Put", "Delete", "Update"))
+_KINDS: frozenset[WriteKind] = frozenset(("ConditionCheck", "Put", "Delete", "Update"))
 _REPORTS = frozenset(("ReturnConsumedCapacity", "ReturnItemCollectionMetrics"))
 _NONE = '{"Code":"None"}'
 _REASON_CODES = {
@@ -77,15 +89,15 @@ _REASON_CODES = {
 
 
 @dataclass(slots=True)
-class _Action:
+class _Action(Generic[R]):
     """One action, as it comes to be known step by step.
 
     Prepared: what its request says; `key` is the item of a Put. Located: its table and row, or why
     its key fits no row there (`mismatch`).
     """
 
-    kind: str
-    request: Request
+    kind: WriteKind | Literal["Get"]
+    request: R
     key: Item
     size: int
     condition: Condition | None = None
@@ -96,7 +108,7 @@ class _Action:
     mismatch: ApiError | None = None
 
 
-def read_actions(request: Request) -> list[_Action]:
+def read_actions(request: requests.TransactWriteItemsInput) -> list[WriteAction]:
     """The actions of a TransactWriteItems, prepared; their items and keys become canonical."""
     actions = list(map(_prepare, request["TransactItems"]))
     if sum([action.size for action in actions]) > MAX_TRANSACTION_BYTES:
@@ -105,9 +117,12 @@ def read_actions(request: Request) -> list[_Action]:
 
 
 def transact_write_items(
-    context: Context, request: Request, caller: Caller, actions: list[_Action]
+    context: Context, request: requests.TransactWriteItemsInput, caller: Caller, actions: list[WriteAction]
 ) -> Answer[bytes]:
-    """`actions`: what `read_actions` answers of the request."""
+    """TransactWriteItems (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html).
+
+    `actions`: what `read_actions` answers of the request.
+    """
     _locate(context, actions)
     _refuse_repeated_rows(actions)
     for action in actions:
@@ -131,7 +146,13 @@ def transact_write_items(
     return context.engine.transact(writes, _token(context, request), finish, replayed)
 
 
-def transact_get_items(context: Context, request: Request, caller: Caller) -> bytes | asyncio.Future[bytes]:
+def transact_get_items(
+    context: Context, request: requests.TransactGetItemsInput, caller: Caller
+) -> bytes | asyncio.Future[bytes]:
+    """TransactGetItems (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactGetItems.html).
+
+    The items are all of one state.
+    """
     gets = [each["Get"] for each in request["TransactItems"]]
     projections = []
     for get in gets:
@@ -192,7 +213,11 @@ def _too_large() -> ApiError:
 
 
 def _replayed(
-    context: Context, request: Request, caller: Caller, actions: Sequence[_Action], sizes: Sequence[int]
+    context: Context,
+    request: requests.TransactWriteItemsInput,
+    caller: Caller,
+    actions: Sequence[WriteAction],
+    sizes: Sequence[int],
 ) -> bytes:
     """What was done before is answered again, and costs the reading of its items."""
     used = _Consumptions()
@@ -211,13 +236,13 @@ class _Consumptions:
     def __init__(self) -> None:
         self._by_table: dict[Table, Consumption] = {}
 
-    def add(self, action: _Action, used: Consumption) -> None:
+    def add(self, action: _Action[R], used: Consumption) -> None:
         total = self._by_table.get(action.table)
         if total is None:
             total = self._by_table[action.table] = Consumption()
         total.add(used, TRANSACTION_FACTOR)
 
-    def add_units(self, action: _Action, units: float) -> None:
+    def add_units(self, action: _Action[R], units: float) -> None:
         """What was consumed of the table alone."""
         total = self._by_table.get(action.table)
         if total is None:
@@ -228,7 +253,7 @@ class _Consumptions:
         for table, consumption in self._by_table.items():
             meter(caller, table, consumption)
 
-    def shown(self, request: Request, actions: Sequence[_Action], kind: str) -> str | None:
+    def shown(self, request: Input, actions: Sequence[_Action[R]], kind: str) -> str | None:
         """The ConsumedCapacity that was asked for, each table under the name it was given."""
         names = {action.table: action.request["TableName"] for action in actions}
         used = [(names[table], used) for table, used in self._by_table.items()]
@@ -238,20 +263,23 @@ class _Consumptions:
 # Preparing
 
 
-def _prepare(item: Request) -> _Action:
+def _prepare(item: requests.TransactWriteItem) -> WriteAction:
     """The one action of an element of TransactItems; raises what is wrong with it by itself."""
     kinds = [kind for kind in item if kind in _KINDS and item[kind] is not None]
     if len(kinds) != 1:
         raise validation("TransactItems can only contain one of Check, Put, Update or Delete")
     (kind,) = kinds
-    request = item[kind]
+    request: WriteRequest
+    action: WriteAction
     if kind == "Put":
+        request = item[kind]
         key = request["Item"]
         size = normalize_item(key, older=True)
         if size > MAX_ITEM_BYTES:
             raise validation("Item size has exceeded the maximum allowed size")
         action = _Action(kind, request, key, size, put=Put(key, Stored(size, dumps(key))))
     else:
+        request = item[kind]
         key = request["Key"]
         action = _Action(kind, request, key, normalize_item(key, older=True))
     if _EXPRESSION_PARAMETERS.isdisjoint(request):
@@ -260,7 +288,7 @@ def _prepare(item: Request) -> _Action:
     return action
 
 
-def _locate(context: Context, actions: Sequence[_Action]) -> None:
+def _locate(context: Context, actions: Sequence[_Action[R]]) -> None:
     tables = context.tables([action.request["TableName"] for action in actions])
     for action in actions:
         action.table = tables[action.request["TableName"]]
@@ -271,13 +299,13 @@ def _locate(context: Context, actions: Sequence[_Action]) -> None:
             action.mismatch = error
 
 
-def _refuse_repeated_rows(actions: Sequence[_Action]) -> None:
+def _refuse_repeated_rows(actions: Sequence[_Action[R]]) -> None:
     rows = [(action.table.definition.id, action.row) for action in actions if action.row is not NOWHERE]
     if len(set(rows)) < len(rows):
         raise validation("Transaction request cannot include multiple operations on one item")
 
 
-def _check_empty_index_keys(action: _Action) -> None:
+def _check_empty_index_keys(action: WriteAction) -> None:
     """An empty index key fails the request; one of a wrong type cancels it."""
     definition = action.table.definition
     if too_large(definition, action.key, action.size):
@@ -290,7 +318,7 @@ def _check_empty_index_keys(action: _Action) -> None:
         action.mismatch = action.mismatch or error
 
 
-def _token(context: Context, request: Request) -> Token | None:
+def _token(context: Context, request: requests.TransactWriteItemsInput) -> Token | None:
     text = request.get("ClientRequestToken")
     if text is None:
         return None
@@ -302,7 +330,7 @@ def _token(context: Context, request: Request) -> Token | None:
 # Running
 
 
-def _write(action: _Action) -> Write:
+def _write(action: WriteAction) -> Write:
     """What the action does, on the item as it is before the transaction."""
     mismatch, condition, update, put = action.mismatch, action.condition, action.update, action.put
     if mismatch is not None:
@@ -322,9 +350,9 @@ def _write(action: _Action) -> Write:
 
 def _reply(
     context: Context,
-    request: Request,
+    request: requests.TransactWriteItemsInput,
     caller: Caller,
-    actions: Sequence[_Action],
+    actions: Sequence[WriteAction],
     done: Sequence[Written],
 ) -> bytes:
     """What is cancelled has been prepared all the same, and costs that, but for what met another transaction."""
@@ -349,7 +377,7 @@ def _reply(
 
 
 def _collection_metrics(
-    actions: Sequence[_Action], done: Sequence[Written]
+    actions: Sequence[WriteAction], done: Sequence[Written]
 ) -> dict[str, list[dict[str, Any]]]:
     """By the tables' names as given, one for each collection that was written to."""
     found: dict[str, dict[Any, dict[str, Any]]] = {}
@@ -362,7 +390,7 @@ def _collection_metrics(
     return {name: list(collections.values()) for name, collections in found.items()}
 
 
-def _step(actions: Sequence[_Action], step: Callable[[_Action], None]) -> None:
+def _step(actions: Sequence[_Action[R]], step: Callable[[_Action[R]], None]) -> None:
     """Take a step of every action. The transaction is cancelled if it fails for any."""
     problems: list[ApiError | None] = []
     for action in actions:

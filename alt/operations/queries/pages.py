@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import ujson
 
@@ -13,11 +13,12 @@ from alt.storage.model.pages import PageFound, PageRead
 from alt.storage.model.ranges import KeyRange
 from alt.values.json import dumps
 
-Request = dict[str, Any]
+if TYPE_CHECKING:
+    from alt.validation.requests import QueryInput, ScanInput
 
 
 def page_read(
-    request: Request,
+    request: QueryInput | ScanInput,
     keys: KeyRange,
     condition: Condition | None,
     projection: Projection | None,
@@ -38,7 +39,7 @@ def page_read(
     )
 
 
-def consumption(source: Source, request: Request, found: PageFound) -> Consumption:
+def consumption(source: Source, request: QueryInput | ScanInput, found: PageFound) -> Consumption:
     """A page is one read of all that was looked at; what a local index lacks is fetched item by item."""
     units = read_units(found.size, request.get("ConsistentRead") is True)
     if source.index is None:
@@ -48,7 +49,7 @@ def consumption(source: Source, request: Request, found: PageFound) -> Consumpti
     return used
 
 
-def reply(source: Source, request: Request, found: PageFound, used: Consumption) -> bytes:
+def reply(source: Source, request: QueryInput | ScanInput, found: PageFound, used: Consumption) -> bytes:
     """The answer, into which the items are spliced as they are stored."""
     answer = b'"Count":%d,"ScannedCount":%d' % (found.passed, found.scanned)
     if found.last is not None:

@@ -9,7 +9,7 @@ read as if it were the first.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from alt.expressions import KeyRange, Projection
 from alt.expressions.nodes import Value
@@ -17,6 +17,9 @@ from alt.operations.queries.source import Source
 from alt.storage.model.ranges import PartitionRange
 from alt.values.attribute import normalize_item
 from alt.values.types import AttributeValue
+
+if TYPE_CHECKING:
+    from alt.validation.requests import QueryInput
 
 MAX_PLANS = 1_024
 # Far below the limit on all names and values together, which a plan does not look at.
@@ -41,7 +44,7 @@ _MEMBERS = frozenset(_IN_SHAPE) | {
 }
 
 
-def shape_of(request: Mapping[str, Any]) -> Hashable | None:
+def shape_of(request: QueryInput) -> Hashable | None:
     """All of a Query but its values and what only its page needs; None for one that no plan is made of."""
     values = request.get("ExpressionAttributeValues")
     if values is None or not _MEMBERS.issuperset(request):

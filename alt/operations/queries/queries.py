@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from alt.errors import ApiError, validation
 from alt.expressions import Condition, Placeholders, Projection, legacy
@@ -20,7 +20,8 @@ from alt.storage.model.ranges import PartitionRange, SlotRange
 from alt.values.attribute import normalize_item
 from alt.values.types import Item
 
-Request = dict[str, Any]
+if TYPE_CHECKING:
+    from alt.validation.requests import QueryInput, ScanInput
 
 _INVALID_START = "The provided starting key is invalid"
 # What is wrong with a starting key's values, Query says bare, but for these. (Recorded from the service.)
@@ -32,7 +33,11 @@ _INVALID_IN_QUERY = (
 )
 
 
-def query(context: Context, request: Request, caller: Caller) -> Answer[bytes]:
+def query(context: Context, request: QueryInput, caller: Caller) -> Answer[bytes]:
+    """Query (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Query.html).
+
+    Most that differ from an earlier one in their values only are read by its plan (plans.py).
+    """
     shape = shape_of(request)
     plan = context.plans.get(shape)
     read = None if plan is None else _read_again(context, plan, request)
@@ -62,7 +67,7 @@ class _Read(NamedTuple):
     condition: Condition | None
 
 
-def _read_again(context: Context, plan: Plan, request: Request) -> _Read | None:
+def _read_again(context: Context, plan: Plan, request: QueryInput) -> _Read | None:
     """A request of a known shape; None where anything about its values is unusual, which `_read` has the words for."""
     table = context.engine.table(plan.definition.name)
     if table is None or table.definition is not plan.definition:
@@ -77,7 +82,7 @@ def _read_again(context: Context, plan: Plan, request: Request) -> _Read | None:
     return None if rows is None else _Read(table, plan, rows, None)
 
 
-def _read(context: Context, request: Request) -> _Read:
+def _read(context: Context, request: QueryInput) -> _Read:
     replaced = ["AttributesToGet", "QueryFilter", "ConditionalOperator"]
     if "KeyConditionExpression" in request:  # KeyConditions goes with any other expression
         replaced.append("KeyConditions")
@@ -126,7 +131,8 @@ def _read(context: Context, request: Request) -> _Read:
     return _Read(table, plan, rows, condition)
 
 
-def scan(context: Context, request: Request, caller: Caller) -> Answer[bytes]:
+def scan(context: Context, request: ScanInput, caller: Caller) -> Answer[bytes]:
+    """Scan (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Scan.html)."""
     check_expressions(
         request,
         ("ProjectionExpression", "FilterExpression"),
@@ -161,15 +167,20 @@ def scan(context: Context, request: Request, caller: Caller) -> Answer[bytes]:
 
 
 def _reply(
-    context: Context, caller: Caller, request: Request, table: Table, source: Source, found: PageFound
+    context: Context,
+    caller: Caller,
+    request: QueryInput | ScanInput,
+    table: Table,
+    source: Source,
+    found: PageFound,
 ) -> bytes:
     used = consumption(source, request, found)
     context.meter.read(caller, table, used)
     return reply(source, request, found, used)
 
 
-def _start_key(request: Request, *, older: bool) -> Item | None:
-    start: Item | None = request.get("ExclusiveStartKey")
+def _start_key(request: QueryInput | ScanInput, *, older: bool) -> Item | None:
+    start = request.get("ExclusiveStartKey")
     if start is None:
         return None
     try:
@@ -218,7 +229,7 @@ def _scan_start(source: Source, start: Item, rows: SlotRange, segment: tuple[int
     return row
 
 
-def _segment(request: Request) -> tuple[int, int] | None:
+def _segment(request: ScanInput) -> tuple[int, int] | None:
     segment, total = request.get("Segment"), request.get("TotalSegments")
     if segment is None and total is None:
         return None
@@ -238,11 +249,11 @@ def _segment(request: Request) -> tuple[int, int] | None:
     return segment, total
 
 
-def _attributes_to_get(request: Request) -> Projection | None:
+def _attributes_to_get(request: QueryInput | ScanInput) -> Projection | None:
     return legacy.projection(request["AttributesToGet"]) if "AttributesToGet" in request else None
 
 
-def _check_select(request: Request) -> None:
+def _check_select(request: QueryInput | ScanInput) -> None:
     select = request.get("Select")
     if select is None:
         return
@@ -260,7 +271,7 @@ def _check_select(request: Request) -> None:
         raise validation("ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName")
 
 
-def _no_key_attributes(condition: Condition, source: Source, request: Request) -> None:
+def _no_key_attributes(condition: Condition, source: Source, request: QueryInput) -> None:
     for attribute in (*source.hash_keys, *source.range_keys):
         if attribute.name in condition.attribute_names:
             what = "Filter Expression" if "FilterExpression" in request else "QueryFilter"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from alt.errors import invalid_parameters, validation
 from alt.expressions import KeyRange
@@ -13,6 +13,9 @@ from alt.storage.model.keys import EncodedKey, Key, layout_of, slot_of
 from alt.storage.model.ranges import Bound, PartitionRange
 from alt.values.keys import encode, prefix_upper_bound
 from alt.values.types import Item
+
+if TYPE_CHECKING:
+    from alt.validation.requests import QueryInput, ScanInput
 
 
 class Source:
@@ -77,7 +80,7 @@ class Source:
         return [] if self.projected is None else sorted(set(names) - self.projected)
 
 
-def read_source(definition: TableDefinition, request: dict[str, Any]) -> Source:
+def read_source(definition: TableDefinition, request: QueryInput | ScanInput) -> Source:
     """The table, or the index that the request names."""
     name = request.get("IndexName")
     if name is None:
@@ -105,7 +108,7 @@ def check_filter(source: Source, names: Iterable[str]) -> None:
         )
 
 
-def must_fetch(source: Source, request: dict[str, Any], names: Iterable[str]) -> bool:
+def must_fetch(source: Source, request: QueryInput | ScanInput, names: Iterable[str]) -> bool:
     """Whether items are to be fetched from the table, for what an index lacks of `names` or of everything.
 
     A local index fetches; a global one refuses.

@@ -12,13 +12,16 @@ import math
 import re
 import struct
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from alt.errors import ApiError, invalid_parameters, resource_not_found, validation
 from alt.storage.model.changes import ITERATOR_SECONDS, STREAM_SECONDS, ChangesFound, Positions
 from alt.storage.model.definition import StreamDefinition
 from alt.storage.model.keys import ITEMS
 from alt.storage.model.ranges import SlotRange
+
+if TYPE_CHECKING:
+    from alt.validation.requests import GetShardIteratorInput
 
 # SDKs want 21 digits at least.
 _SEQUENCE_BASE = 10**20
@@ -92,9 +95,8 @@ def end(stream: StreamDefinition, log: Positions | ChangesFound) -> int:
     return log.last if stream.last is None else stream.last
 
 
-def moments(request: dict[str, Any], now: float) -> list[float]:
-    """What has to be known of the log to begin there: the last changes up to these moments."""
-    timestamp = request.get("Timestamp")
+def moments(timestamp: float | None, now: float) -> list[float]:
+    """What has to be known of the log to begin at a time or, for None, elsewhere: the last changes up to these moments."""
     before = [] if timestamp is None else [math.nextafter(timestamp, -math.inf)]
     return [now - STREAM_SECONDS, *before]
 
@@ -104,7 +106,9 @@ def horizon(stream: StreamDefinition, log: Positions) -> int:
     return min(max(stream.first, log.until[0]), end(stream, log))
 
 
-def start_position(stream: StreamDefinition, request: dict[str, Any], now: float, log: Positions) -> int:
+def start_position(
+    stream: StreamDefinition, request: GetShardIteratorInput, now: float, log: Positions
+) -> int:
     """Where a GetShardIterator wants to begin."""
     kind, number = request["ShardIteratorType"], request.get("SequenceNumber")
     if kind in ("AT_SEQUENCE_NUMBER", "AFTER_SEQUENCE_NUMBER"):

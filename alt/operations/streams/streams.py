@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alt.config import MAX_PAGE_BYTES
 from alt.errors import validation
@@ -24,7 +24,13 @@ from alt.storage.model.changes import ChangesFound, ChangesRead, Positions
 from alt.storage.model.definition import StreamDefinition
 from alt.values.json import dumps
 
-Request = dict[str, Any]
+if TYPE_CHECKING:
+    from alt.validation.requests import (
+        DescribeStreamInput,
+        GetRecordsInput,
+        GetShardIteratorInput,
+        ListStreamsInput,
+    )
 
 MAX_STREAMS_A_PAGE = 100
 MAX_SHARDS_A_PAGE = 100
@@ -33,8 +39,11 @@ MAX_RECORDS = 1_000
 MAX_CHANGES_SCANNED = 4_000
 
 
-def list_streams(context: Context, request: Request, caller: Caller) -> bytes:
-    """Ordered by table and age, after one that need not exist, with the last of a page that is not the last."""
+def list_streams(context: Context, request: ListStreamsInput, caller: Caller) -> bytes:
+    """ListStreams (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_ListStreams.html).
+
+    Ordered by table and age, after one that need not exist, with the last of a page that is not the last.
+    """
     limit = _limit(request, MAX_STREAMS_A_PAGE)
     start = request.get("ExclusiveStartStreamArn")
     after = None if start is None else parse_stream_arn(start)
@@ -57,7 +66,8 @@ def list_streams(context: Context, request: Request, caller: Caller) -> bytes:
     return body(answer)
 
 
-def describe_stream(context: Context, request: Request, caller: Caller) -> bytes:
+def describe_stream(context: Context, request: DescribeStreamInput, caller: Caller) -> bytes:
+    """DescribeStream (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_DescribeStream.html)."""
     limit = _limit(request, MAX_SHARDS_A_PAGE)
     description = describe(find_stream(context, request["StreamArn"]), caller.region)
     shards, start = description["Shards"], request.get("ExclusiveStartShardId")
@@ -86,7 +96,8 @@ def describe(stream: Stream, region: str) -> dict[str, Any]:
     }
 
 
-def get_shard_iterator(context: Context, request: Request, caller: Caller) -> Answer[bytes]:  # noqa: ARG001
+def get_shard_iterator(context: Context, request: GetShardIteratorInput, caller: Caller) -> Answer[bytes]:  # noqa: ARG001
+    """GetShardIterator (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_GetShardIterator.html)."""
     stream = find_stream(context, request["StreamArn"])
     shard = positions.shard_number(stream.definition, request["ShardId"])
     now = context.clock()
@@ -96,10 +107,11 @@ def get_shard_iterator(context: Context, request: Request, caller: Caller) -> An
         iterator = positions.ShardIterator(request["StreamArn"], shard, position, now)
         return body({"ShardIterator": iterator.token()})
 
-    return then(stream.table.positions(*positions.moments(request, now)), answer)
+    return then(stream.table.positions(*positions.moments(request.get("Timestamp"), now)), answer)
 
 
-def get_records(context: Context, request: Request, caller: Caller) -> Answer[bytes]:
+def get_records(context: Context, request: GetRecordsInput, caller: Caller) -> Answer[bytes]:
+    """GetRecords (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_GetRecords.html)."""
     limit = _limit(request, MAX_RECORDS)
     now = context.clock()
     iterator = positions.parse_iterator(request["ShardIterator"], now)
@@ -153,8 +165,8 @@ def _shard(stream: StreamDefinition, shard_id: str) -> dict[str, Any]:
     return {"ShardId": shard_id, "SequenceNumberRange": numbers}
 
 
-def _limit(request: Request, maximum: int) -> int:
-    limit: int = request.get("Limit") or maximum
+def _limit(request: ListStreamsInput | DescribeStreamInput | GetRecordsInput, maximum: int) -> int:
+    limit = request.get("Limit") or maximum
     if limit > maximum:
         raise validation(
             f"1 validation error detected: Value '{limit}' at 'limit' failed to satisfy constraint: "

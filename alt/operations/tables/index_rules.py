@@ -8,15 +8,28 @@ the service: an attribute that is defined but not used hides every later problem
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from alt.config import MAX_LOCAL_INDEXES
 from alt.errors import invalid_parameters, validation
 from alt.operations.tables.throughput_rules import PROVISIONED, check_index_throughput
 
-Index = dict[str, Any]
-KeySchema = list[dict[str, str]]
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from alt.validation.requests import (
+        BillingMode,
+        CreateTableInput,
+        GlobalSecondaryIndex,
+        KeySchemaElement,
+        LocalSecondaryIndex,
+        Projection,
+    )
+
+    Index: TypeAlias = GlobalSecondaryIndex | LocalSecondaryIndex
+    KeySchema: TypeAlias = list[KeySchemaElement]
+
 # The attributes in AttributeDefinitions: a set that keeps their order.
 Defined = dict[str, None]
 
@@ -27,7 +40,7 @@ MAX_RANGE_ATTRIBUTES = 4
 MAX_PROJECTED_ATTRIBUTES = 100
 
 
-def check_keys_and_indexes(request: dict[str, Any]) -> None:
+def check_keys_and_indexes(request: CreateTableInput) -> None:
     """Refuse a CreateTable whose keys, definitions or indexes break a rule."""
     attributes = [definition["AttributeName"] for definition in request["AttributeDefinitions"]]
     if (repeated := first_repeated(attributes)) is not None:
@@ -35,10 +48,8 @@ def check_keys_and_indexes(request: dict[str, Any]) -> None:
     defined = dict.fromkeys(attributes)
     schema = request["KeySchema"]
     _check_table_key(schema, defined)
-    global_indexes, local_indexes = (
-        request.get("GlobalSecondaryIndexes"),
-        request.get("LocalSecondaryIndexes"),
-    )
+    global_indexes = request.get("GlobalSecondaryIndexes")
+    local_indexes = request.get("LocalSecondaryIndexes")
     if global_indexes is None and local_indexes is None:
         if len(schema) != len(defined):
             raise invalid_parameters(
@@ -50,9 +61,9 @@ def check_keys_and_indexes(request: dict[str, Any]) -> None:
         _check_global_keys(global_indexes, defined)
     if local_indexes is not None:
         _check_local_keys(local_indexes, schema, defined)
-    indexes = [*(global_indexes or ()), *(local_indexes or ())]
+    indexes: list[Index] = [*(global_indexes or ()), *(local_indexes or ())]
     _check_all_used(defined, [schema, *(index["KeySchema"] for index in indexes)])
-    _check_each(indexes, len(global_indexes or ()), request.get("BillingMode") or PROVISIONED)
+    _check_each(global_indexes or (), local_indexes or (), request.get("BillingMode") or PROVISIONED)
     _check_counts(len(global_indexes or ()), len(local_indexes or ()), indexes)
 
 
@@ -67,7 +78,7 @@ def _check_table_key(schema: KeySchema, defined: Defined) -> None:
     _check_simple_key(schema)
 
 
-def _check_global_keys(indexes: list[Index], defined: Defined) -> None:
+def _check_global_keys(indexes: list[GlobalSecondaryIndex], defined: Defined) -> None:
     if not indexes:
         raise invalid_parameters("List of GlobalSecondaryIndexes is empty")
     for index in indexes:
@@ -75,7 +86,7 @@ def _check_global_keys(indexes: list[Index], defined: Defined) -> None:
         check_global_key(index["KeySchema"])
 
 
-def _check_local_keys(indexes: list[Index], table: KeySchema, defined: Defined) -> None:
+def _check_local_keys(indexes: list[LocalSecondaryIndex], table: KeySchema, defined: Defined) -> None:
     if not indexes:
         raise invalid_parameters("List of LocalSecondaryIndexes is empty")
     if len(table) != 2:
@@ -119,7 +130,7 @@ def _check_simple_key(schema: KeySchema) -> None:
 
 def check_global_key(schema: KeySchema) -> None:
     """A global index's key: up to four HASH attributes, then up to four RANGE attributes."""
-    types = [element["KeyType"] for element in schema]
+    types: list[str] = [element["KeyType"] for element in schema]
     if first_repeated(names(schema)) is not None:
         if types == ["HASH", "RANGE"]:
             raise _same_hash_and_range()
@@ -152,20 +163,28 @@ def _check_all_used(defined: Defined, schemas: list[KeySchema]) -> None:
         )
 
 
-def _check_each(indexes: list[Index], globals_: int, mode: str) -> None:
-    """Projections, throughput and names; the first `globals_` indexes are global."""
+def _check_each(
+    globals_: Sequence[GlobalSecondaryIndex], locals_: Sequence[LocalSecondaryIndex], mode: BillingMode
+) -> None:
+    """Projections, throughput and names."""
     seen: set[str] = set()
-    for position, index in enumerate(indexes):
+    for index in globals_:
         check_projection(index["Projection"])
-        if position < globals_:
-            check_index_throughput(index, mode)
-        name = index["IndexName"]
-        if name in seen:
-            raise invalid_parameters(f"Duplicate index name: {name}")
-        seen.add(name)
+        check_index_throughput(index, mode)
+        _check_name(index["IndexName"], seen)
+    for local_index in locals_:
+        check_projection(local_index["Projection"])
+        _check_name(local_index["IndexName"], seen)
 
 
-def check_projection(projection: dict[str, Any]) -> None:
+def _check_name(name: str, seen: set[str]) -> None:
+    """Refuse a name that is among those `seen`, and remember it."""
+    if name in seen:
+        raise invalid_parameters(f"Duplicate index name: {name}")
+    seen.add(name)
+
+
+def check_projection(projection: Projection) -> None:
     kind, attributes = projection.get("ProjectionType"), projection.get("NonKeyAttributes")
     if kind is None:
         raise invalid_parameters("Unknown ProjectionType: null")

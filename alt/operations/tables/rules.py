@@ -6,17 +6,20 @@ rules that span members. Texts are as recorded from the service.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from alt.errors import invalid_parameters, validation
 from alt.operations.tables.index_rules import check_keys_and_indexes
 from alt.operations.tables.tags import check_tags
 from alt.operations.tables.throughput_rules import check_table_throughput
 
+if TYPE_CHECKING:
+    from alt.validation.requests import CreateTableInput, SSESpecification, StreamSpecification
+
 TABLE_CLASSES = ("STANDARD", "STANDARD_INFREQUENT_ACCESS")
 
 
-def check_create_table(request: dict[str, Any]) -> None:
+def check_create_table(request: CreateTableInput) -> None:
     """Refuse a CreateTable that breaks a rule."""
     check_table_class(request.get("TableClass"))
     check_table_throughput(request)
@@ -36,7 +39,7 @@ def check_table_class(table_class: str | None) -> None:
         )
 
 
-def _check_new_stream(stream: dict[str, Any]) -> None:
+def _check_new_stream(stream: StreamSpecification) -> None:
     enabled, view_type = stream["StreamEnabled"], stream.get("StreamViewType")
     if enabled and view_type is None:
         raise invalid_parameters("Table is being created with a stream enabled, UpdateViewType is required")
@@ -46,7 +49,7 @@ def _check_new_stream(stream: dict[str, Any]) -> None:
         )
 
 
-def check_stream_update(stream: dict[str, Any]) -> None:
+def check_stream_update(stream: StreamSpecification) -> None:
     enabled, view_type = stream["StreamEnabled"], stream.get("StreamViewType")
     if enabled and view_type is None:
         raise invalid_parameters("If stream is being enabled then UpdateViewType is required")
@@ -54,7 +57,7 @@ def check_stream_update(stream: dict[str, Any]) -> None:
         raise invalid_parameters("If stream is being disabled, then UpdateViewType must not be specified")
 
 
-def check_encryption(specification: dict[str, Any]) -> None:
+def check_encryption(specification: SSESpecification) -> None:
     """The rules of an SSESpecification. Without `Enabled`, a given `SSEType` means enabled."""
     enabled, kind = specification.get("Enabled"), specification.get("SSEType")
     key = specification.get("KMSMasterKeyId")

@@ -10,7 +10,8 @@ TableClassChanges and EncryptionChanges, the epoch seconds of changes that count
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from alt.config import ACCOUNT_ID
 from alt.operations.tables.throughput_rules import (
@@ -22,6 +23,9 @@ from alt.operations.tables.throughput_rules import (
     UNITS_PER_SECOND,
 )
 
+if TYPE_CHECKING:
+    from alt.validation.requests import OnDemandThroughput, SSESpecification, WarmThroughput
+
 Settings = dict[str, Any]
 
 AWS_MANAGED_KEY = "alias/aws/dynamodb"
@@ -29,8 +33,8 @@ AWS_MANAGED_KEY = "alias/aws/dynamodb"
 _KEPT = ("Tags", "ResourcePolicy")
 
 
-def initial_settings(request: dict[str, Any], now: float, region: str) -> Settings:
-    """The settings of a table just created."""
+def initial_settings(request: Mapping[str, Any], now: float, region: str) -> Settings:
+    """The settings of a table just created; `request` has what a CreateTable may have, or None for it."""
     settings = initial_throughput(request, request.get("BillingMode") == ON_DEMAND)
     settings["DeletionProtectionEnabled"] = request.get("DeletionProtectionEnabled") is True
     if request.get("BillingMode") == ON_DEMAND:
@@ -44,16 +48,18 @@ def initial_settings(request: dict[str, Any], now: float, region: str) -> Settin
     return settings
 
 
-def initial_throughput(given: dict[str, Any], on_demand: bool) -> Settings:
+def initial_throughput(given: Mapping[str, Any], on_demand: bool) -> Settings:
     """ProvisionedThroughput, WarmThroughput and OnDemandThroughput of a new table or global index."""
     provisioned = given.get("ProvisionedThroughput") or dict.fromkeys(CAPACITY_UNITS, 0)
-    units = {member: provisioned[member] for member in CAPACITY_UNITS}
+    units: dict[str, int] = {member: provisioned[member] for member in CAPACITY_UNITS}
+    warm: WarmThroughput | None = given.get("WarmThroughput")
+    limits: OnDemandThroughput | None = given.get("OnDemandThroughput")
     settings: Settings = {
         "ProvisionedThroughput": units,
-        "WarmThroughput": warmed(least_warm(units, on_demand), given.get("WarmThroughput") or {}),
+        "WarmThroughput": warmed(least_warm(units, on_demand), warm or {}),
     }
-    if limits := on_demand_limits({}, given.get("OnDemandThroughput") or {}):
-        settings["OnDemandThroughput"] = limits
+    if kept := on_demand_limits({}, limits or {}):
+        settings["OnDemandThroughput"] = kept
     return settings
 
 
@@ -62,41 +68,44 @@ def is_on_demand(settings: Settings) -> bool:
     return summary is not None and summary["BillingMode"] == ON_DEMAND
 
 
-def least_warm(provisioned: dict[str, int], on_demand: bool) -> dict[str, int]:
+def least_warm(provisioned: Mapping[str, int], on_demand: bool) -> WarmThroughput:
     """The WarmThroughput a table has without asking for any."""
     if on_demand:
-        values = (INITIAL_READ_UNITS_PER_SECOND, INITIAL_WRITE_UNITS_PER_SECOND)
+        reads, writes = INITIAL_READ_UNITS_PER_SECOND, INITIAL_WRITE_UNITS_PER_SECOND
     else:
-        values = (provisioned["ReadCapacityUnits"], provisioned["WriteCapacityUnits"])
-    return dict(zip(UNITS_PER_SECOND, values, strict=True))
+        reads, writes = provisioned["ReadCapacityUnits"], provisioned["WriteCapacityUnits"]
+    return {"ReadUnitsPerSecond": reads, "WriteUnitsPerSecond": writes}
 
 
-def warmed(current: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+def warmed(current: Mapping[str, Any], given: WarmThroughput) -> dict[str, Any]:
     """WarmThroughput after `given`, which raises it and never lowers it."""
     return {member: max(current[member], given.get(member) or 0) for member in UNITS_PER_SECOND} | {
         "Status": "ACTIVE"
     }
 
 
-def on_demand_limits(current: dict[str, int], given: dict[str, int]) -> dict[str, int]:
+def on_demand_limits(current: dict[str, int], given: OnDemandThroughput) -> dict[str, int]:
     """OnDemandThroughput after `given`, where -1 takes a limit off."""
     merged = merged_limits(current, given)
     return {member: units for member, units in merged.items() if units != -1}
 
 
-def merged_limits(current: dict[str, int], given: dict[str, int]) -> dict[str, int]:
+def merged_limits(current: dict[str, int], given: OnDemandThroughput) -> dict[str, int]:
     """The same as an UpdateTable's answer shows it: -1 included."""
-    merged = current | {member: units for member, units in given.items() if units is not None}
+    changed: dict[str, int] = {
+        member: units for member in MAX_REQUEST_UNITS if (units := given.get(member)) is not None
+    }
+    merged = current | changed
     return {member: merged[member] for member in MAX_REQUEST_UNITS if member in merged}
 
 
-def is_enabled(encryption: dict[str, Any]) -> bool:
+def is_enabled(encryption: SSESpecification) -> bool:
     """Whether an SSESpecification asks for a key of one's own account."""
     enabled = encryption.get("Enabled")
     return enabled is True or (enabled is None and encryption.get("SSEType") is not None)
 
 
-def encryption_description(specification: dict[str, Any], region: str) -> Settings:
+def encryption_description(specification: SSESpecification, region: str) -> Settings:
     """The SSEDescription of a table encrypted with the key that `specification` names."""
     arn = key_arn(specification.get("KMSMasterKeyId") or AWS_MANAGED_KEY, region)
     return {"Status": "ENABLED", "SSEType": "KMS", "KMSMasterKeyArn": arn}

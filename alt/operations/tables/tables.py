@@ -7,7 +7,7 @@ and DELETING.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alt import errors
 from alt.operations.arns import table_name
@@ -24,7 +24,16 @@ from alt.storage.engine import Answer, then
 from alt.storage.model.definition import IndexDefinition, KeyAttribute, TableDefinition
 from alt.storage.model.reads import NO_COUNTS, Counts
 
-Request = dict[str, Any]
+if TYPE_CHECKING:
+    from alt.operations.tables.index_rules import Index
+    from alt.validation.requests import (
+        CreateGlobalSecondaryIndexAction,
+        CreateTableInput,
+        DeleteTableInput,
+        DescribeTableInput,
+        KeySchemaElement,
+        ListTablesInput,
+    )
 
 MAX_NAMES_A_PAGE = 100
 
@@ -32,15 +41,16 @@ MAX_NAMES_A_PAGE = 100
 _NOT_BUILT = ("VectorIndexes", "GlobalTableSourceArn", "GlobalTableSettingsReplicationMode")
 
 
-def create_table(context: Context, request: Request, caller: Caller) -> Answer[bytes]:
+def create_table(context: Context, request: CreateTableInput, caller: Caller) -> Answer[bytes]:
+    """CreateTable (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html)."""
     check_create_table(request)
     name = table_name(request["TableName"])
     if (existing := context.engine.definition(name)) is not None:
         raise _already_exists(name) if existing.restore is None else _is_used(name)
     created = round(context.clock(), 3)
     definition = define(request, name, context.new_id(), created, caller.region)
-    stream = request.get("StreamSpecification") or {}
-    if stream.get("StreamEnabled"):
+    stream = request.get("StreamSpecification")
+    if stream is not None and stream["StreamEnabled"]:
         streams = with_new_stream((), stream["StreamViewType"], context.stream_shards, created, last_change=0)
         definition = replace(definition, streams=streams)
     if any(request.get(member) is not None for member in _NOT_BUILT):
@@ -56,7 +66,11 @@ def create_table(context: Context, request: Request, caller: Caller) -> Answer[b
     return then(context.engine.create(definition), answer)
 
 
-def describe_table(context: Context, request: Request, caller: Caller) -> Answer[bytes]:
+def describe_table(context: Context, request: DescribeTableInput, caller: Caller) -> Answer[bytes]:
+    """DescribeTable (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DescribeTable.html).
+
+    A table that is being restored is shown, too.
+    """
     definition = known_table(context, request["TableName"])
     if definition.restore is not None:
         return body({"Table": as_restoring(definition, caller.region, context.clock())})
@@ -67,7 +81,8 @@ def describe_table(context: Context, request: Request, caller: Caller) -> Answer
     return then(context.table(definition.name).counts(), answer)
 
 
-def delete_table(context: Context, request: Request, caller: Caller) -> Answer[bytes]:
+def delete_table(context: Context, request: DeleteTableInput, caller: Caller) -> Answer[bytes]:
+    """DeleteTable (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DeleteTable.html)."""
     definition = known_table(context, request["TableName"])
     if definition.restore is not None:
         raise errors.resource_in_use(
@@ -94,8 +109,11 @@ def delete_table(context: Context, request: Request, caller: Caller) -> Answer[b
     return then(counts, remove)
 
 
-def list_tables(context: Context, request: Request, caller: Caller) -> bytes:  # noqa: ARG001
-    """Names in byte order, after one that need not exist, with the last of a page that is not the last."""
+def list_tables(context: Context, request: ListTablesInput, caller: Caller) -> bytes:  # noqa: ARG001
+    """ListTables (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_ListTables.html).
+
+    Names in byte order, after one that need not exist, with the last of a page that is not the last.
+    """
     names = context.engine.names()
     start, limit = request.get("ExclusiveStartTableName"), request.get("Limit") or MAX_NAMES_A_PAGE
     if start is not None:
@@ -123,15 +141,19 @@ def existing_table(context: Context, name_or_arn: str) -> TableDefinition:
     return definition
 
 
-def define(request: Request, name: str, table_id: str, created: float, region: str) -> TableDefinition:
+def define(
+    request: CreateTableInput, name: str, table_id: str, created: float, region: str
+) -> TableDefinition:
     """The definition that a CreateTable asks for. The request keeps every rule."""
-    types = {
+    types: dict[str, str] = {
         definition["AttributeName"]: definition["AttributeType"]
         for definition in request["AttributeDefinitions"]
     }
     hash_keys, range_keys = _keys(request["KeySchema"], types)
     on_demand = request.get("BillingMode") == ON_DEMAND
-    wanted = [(index, True) for index in request.get("GlobalSecondaryIndexes") or ()]
+    wanted: list[tuple[Index, bool]] = [
+        (index, True) for index in request.get("GlobalSecondaryIndexes") or ()
+    ]
     wanted += [(index, False) for index in request.get("LocalSecondaryIndexes") or ()]
     indexes = [
         define_index(index, str(position), types, is_global=is_global, on_demand=on_demand)
@@ -149,7 +171,12 @@ def define(request: Request, name: str, table_id: str, created: float, region: s
 
 
 def define_index(
-    index: Request, index_id: str, types: dict[str, str], *, is_global: bool, on_demand: bool
+    index: Index | CreateGlobalSecondaryIndexAction,
+    index_id: str,
+    types: dict[str, str],
+    *,
+    is_global: bool,
+    on_demand: bool,
 ) -> IndexDefinition:
     """One index; `types` are those of the defined attributes."""
     hash_keys, range_keys = _keys(index["KeySchema"], types)
@@ -167,7 +194,7 @@ def define_index(
 
 
 def _keys(
-    schema: list[dict[str, str]], types: dict[str, str]
+    schema: list[KeySchemaElement], types: dict[str, str]
 ) -> tuple[tuple[KeyAttribute, ...], tuple[KeyAttribute, ...]]:
     """The HASH and the RANGE attributes of a key schema."""
     hash_keys, range_keys = (

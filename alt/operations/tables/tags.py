@@ -12,7 +12,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alt.config import WRITE_ISOLATION_TAG, WRITE_ISOLATIONS
 from alt.errors import invalid_parameters, resource_not_found, validation
@@ -23,8 +23,8 @@ from alt.operations.reply import body
 from alt.storage.engine import Answer, then
 from alt.storage.model.definition import TableDefinition
 
-Request = dict[str, Any]
-Tag = dict[str, str]  # Key and Value
+if TYPE_CHECKING:
+    from alt.validation.requests import ListTagsOfResourceInput, Tag, TagResourceInput, UntagResourceInput
 
 MAX_TAGS = 50  # of one resource, and in one request
 MAX_KEY_CHARACTERS = 128
@@ -39,7 +39,8 @@ _LETTERS_NUMBERS_SEPARATORS = "LNZ"  # first letters of Unicode categories
 _TOO_MANY = "Number of Tags exceed the current limit for the provided ResourceArn"
 
 
-def tag_resource(context: Context, request: Request, caller: Caller) -> Answer[bytes]:  # noqa: ARG001
+def tag_resource(context: Context, request: TagResourceInput, caller: Caller) -> Answer[bytes]:  # noqa: ARG001
+    """TagResource (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TagResource.html)."""
     name = _table_name(request["ResourceArn"])
     tags = request["Tags"]
     if not tags:
@@ -52,8 +53,11 @@ def tag_resource(context: Context, request: Request, caller: Caller) -> Answer[b
     return _store(context, definition, merged)
 
 
-def untag_resource(context: Context, request: Request, caller: Caller) -> Answer[bytes]:  # noqa: ARG001
-    """Keys that are not there are fine."""
+def untag_resource(context: Context, request: UntagResourceInput, caller: Caller) -> Answer[bytes]:  # noqa: ARG001
+    """UntagResource (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UntagResource.html).
+
+    Keys that are not there are fine.
+    """
     name = _table_name(request["ResourceArn"])
     keys = request["TagKeys"]
     if not keys:
@@ -67,8 +71,11 @@ def untag_resource(context: Context, request: Request, caller: Caller) -> Answer
     return _store(context, definition, left)
 
 
-def list_tags_of_resource(context: Context, request: Request, caller: Caller) -> bytes:  # noqa: ARG001
-    """The tags by key. A NextToken is the key that the page before ended with."""
+def list_tags_of_resource(context: Context, request: ListTagsOfResourceInput, caller: Caller) -> bytes:  # noqa: ARG001
+    """ListTagsOfResource (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_ListTagsOfResource.html).
+
+    The tags by key. A NextToken is the key that the page before ended with.
+    """
     name = _table_name(request["ResourceArn"])
     token = request.get("NextToken")
     after = "" if token is None else _key_of(token)
@@ -85,7 +92,7 @@ def tags_of(definition: TableDefinition) -> Sequence[Tag]:
     return tags
 
 
-def check_tags(tags: Sequence[Request]) -> None:
+def check_tags(tags: Sequence[Tag]) -> None:
     """Refuse tags that break a rule, by themselves or together."""
     for tag in tags:
         _check_key(tag.get("Key"))

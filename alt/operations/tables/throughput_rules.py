@@ -6,23 +6,48 @@ two ways (an index has `index : name` here and `index: name` there), so does thi
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from alt.errors import invalid_parameters, validation
 
-Throughput = dict[str, int]
+if TYPE_CHECKING:
+    from typing import TypeAlias
 
-ON_DEMAND = "PAY_PER_REQUEST"
-PROVISIONED = "PROVISIONED"
+    from alt.validation.requests import (
+        CreateGlobalSecondaryIndexAction,
+        CreateTableInput,
+        GlobalSecondaryIndex,
+        OnDemandThroughput,
+        ProvisionedThroughput,
+        UpdateGlobalSecondaryIndexAction,
+        WarmThroughput,
+    )
+
+    GlobalIndex: TypeAlias = (
+        GlobalSecondaryIndex | CreateGlobalSecondaryIndexAction | UpdateGlobalSecondaryIndexAction
+    )
+
+ON_DEMAND: Final = "PAY_PER_REQUEST"
+PROVISIONED: Final = "PROVISIONED"
 
 MAX_CAPACITY_UNITS = 1_000_000_000_000
 # What an on-demand table can serve from its first second.
 INITIAL_READ_UNITS_PER_SECOND = 12_000
 INITIAL_WRITE_UNITS_PER_SECOND = 4_000
 
-CAPACITY_UNITS = ("ReadCapacityUnits", "WriteCapacityUnits")
-MAX_REQUEST_UNITS = ("MaxReadRequestUnits", "MaxWriteRequestUnits")
-UNITS_PER_SECOND = ("ReadUnitsPerSecond", "WriteUnitsPerSecond")
+CAPACITY_UNITS: tuple[Literal["ReadCapacityUnits", "WriteCapacityUnits"], ...] = (
+    "ReadCapacityUnits",
+    "WriteCapacityUnits",
+)
+MAX_REQUEST_UNITS: tuple[Literal["MaxReadRequestUnits", "MaxWriteRequestUnits"], ...] = (
+    "MaxReadRequestUnits",
+    "MaxWriteRequestUnits",
+)
+UNITS_PER_SECOND: tuple[Literal["ReadUnitsPerSecond", "WriteUnitsPerSecond"], ...] = (
+    "ReadUnitsPerSecond",
+    "WriteUnitsPerSecond",
+)
 
 NO_UNITS_ON_DEMAND = (
     "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST"
@@ -33,7 +58,7 @@ _INITIAL_THROUGHPUT_PAGE = (
 )
 
 
-def check_table_throughput(request: dict[str, Any]) -> None:
+def check_table_throughput(request: CreateTableInput) -> None:
     """The capacity parameters of a CreateTable itself, its indexes' aside."""
     mode = request.get("BillingMode") or PROVISIONED
     provisioned = request.get("ProvisionedThroughput")
@@ -45,7 +70,7 @@ def check_table_throughput(request: dict[str, Any]) -> None:
         )
     if provisioned is not None:
         check_bounds(provisioned)
-    on_demand = request.get("OnDemandThroughput") or {}
+    on_demand: OnDemandThroughput = request.get("OnDemandThroughput") or {}
     if mode == PROVISIONED and (member := _first(on_demand, MAX_REQUEST_UNITS)):
         raise invalid_parameters(
             f"{member} for OnDemandThroughput cannot be specified when table BillingMode is PROVISIONED."
@@ -54,7 +79,7 @@ def check_table_throughput(request: dict[str, Any]) -> None:
     _check_warm(request.get("WarmThroughput") or {}, provisioned, "table")
 
 
-def check_index_throughput(index: dict[str, Any], mode: str) -> None:
+def check_index_throughput(index: GlobalIndex, mode: str) -> None:
     """The capacity parameters of a global index of a CreateTable in billing mode `mode`."""
     name = index["IndexName"]
     provisioned = index.get("ProvisionedThroughput")
@@ -67,7 +92,7 @@ def check_index_throughput(index: dict[str, Any], mode: str) -> None:
         raise invalid_parameters(f"ProvisionedThroughput is not specified for index: {name}")
     if provisioned is not None:
         check_bounds(provisioned, f" for index {name}")
-    on_demand = index.get("OnDemandThroughput") or {}
+    on_demand: OnDemandThroughput = index.get("OnDemandThroughput") or {}
     if mode == PROVISIONED and (member := _first(on_demand, MAX_REQUEST_UNITS)):
         raise invalid_parameters(
             f"{member} for OnDemandThroughput for index: {name} "
@@ -77,13 +102,13 @@ def check_index_throughput(index: dict[str, Any], mode: str) -> None:
     _check_warm(index.get("WarmThroughput") or {}, provisioned, f"index {name}")
 
 
-def check_bounds(provisioned: Throughput, where: str = "") -> None:
+def check_bounds(provisioned: ProvisionedThroughput, where: str = "") -> None:
     for member in CAPACITY_UNITS:
         if provisioned[member] > MAX_CAPACITY_UNITS:
             raise validation(f"Given value {provisioned[member]} for {member} is out of bounds{where}")
 
 
-def check_on_demand_update(on_demand: Throughput, mode: str) -> None:
+def check_on_demand_update(on_demand: OnDemandThroughput, mode: str) -> None:
     """OnDemandThroughput of an UpdateTable on a table in billing mode `mode`; -1 takes a limit off."""
     if mode == PROVISIONED and (member := _first(on_demand, MAX_REQUEST_UNITS)):
         raise invalid_parameters(
@@ -92,7 +117,7 @@ def check_on_demand_update(on_demand: Throughput, mode: str) -> None:
     _check_range({member: units for member, units in on_demand.items() if units != -1}, "table")
 
 
-def check_warm_update(warm: Throughput, current: Throughput) -> None:
+def check_warm_update(warm: WarmThroughput, current: Mapping[str, int]) -> None:
     """WarmThroughput of an UpdateTable: it only ever rises."""
     for member in UNITS_PER_SECOND:
         units = warm.get(member)
@@ -103,7 +128,9 @@ def check_warm_update(warm: Throughput, current: Throughput) -> None:
             )
 
 
-def check_throughput_changes(current: Throughput, requested: Throughput, subject: str = "table") -> None:
+def check_throughput_changes(
+    current: Mapping[str, int], requested: ProvisionedThroughput, subject: str = "table"
+) -> None:
     """Throughput that is asked for must differ from what `subject`, the table or an index, has."""
     if all(current[member] == requested[member] for member in CAPACITY_UNITS):
         comparison = " ".join(
@@ -119,7 +146,7 @@ def check_throughput_changes(current: Throughput, requested: Throughput, subject
         )
 
 
-def _check_range(on_demand: Throughput, subject: str) -> None:
+def _check_range(on_demand: Mapping[str, Any], subject: str) -> None:
     for member in MAX_REQUEST_UNITS:
         units = on_demand.get(member)
         if units is not None and units < 1:
@@ -128,7 +155,7 @@ def _check_range(on_demand: Throughput, subject: str) -> None:
             )
 
 
-def _check_warm(warm: Throughput, provisioned: Throughput | None, subject: str) -> None:
+def _check_warm(warm: WarmThroughput, provisioned: ProvisionedThroughput | None, subject: str) -> None:
     if provisioned is None:
         least = (INITIAL_READ_UNITS_PER_SECOND, INITIAL_WRITE_UNITS_PER_SECOND)
         reasons = (f"initial throughput for OnDemand. See: {_INITIAL_THROUGHPUT_PAGE}",) * 2
@@ -146,5 +173,5 @@ def _check_warm(warm: Throughput, provisioned: Throughput | None, subject: str) 
             )
 
 
-def _first(given: Throughput, members: tuple[str, ...]) -> str | None:
+def _first(given: Mapping[str, object], members: tuple[str, ...]) -> str | None:
     return next((member for member in members if given.get(member) is not None), None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 from alt.errors import validation
 from alt.operations.caller import Caller
@@ -19,13 +19,15 @@ from alt.operations.tables.tables import existing_table
 from alt.storage.engine import Answer, then
 from alt.storage.model.definition import TableDefinition, TimeToLive
 
-Request = dict[str, Any]
+if TYPE_CHECKING:
+    from alt.validation.requests import DescribeTimeToLiveInput, UpdateTimeToLiveInput
 
 # Well before clients give up, usually after a minute.
 MAX_WAIT_SECONDS = 20.0
 
 
-def update_time_to_live(context: Context, request: Request, caller: Caller) -> Answer[bytes]:  # noqa: ARG001
+def update_time_to_live(context: Context, request: UpdateTimeToLiveInput, caller: Caller) -> Answer[bytes]:  # noqa: ARG001
+    """UpdateTimeToLive (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTimeToLive.html)."""
     specification = request["TimeToLiveSpecification"]
     attribute, enable = specification["AttributeName"], specification["Enabled"]
     definition = existing_table(context, request["TableName"])
@@ -40,7 +42,8 @@ def update_time_to_live(context: Context, request: Request, caller: Caller) -> A
     return then(context.engine.redefine(changed), lambda _: asyncio.ensure_future(answer_when_settled()))
 
 
-def describe_time_to_live(context: Context, request: Request, caller: Caller) -> bytes:  # noqa: ARG001
+def describe_time_to_live(context: Context, request: DescribeTimeToLiveInput, caller: Caller) -> bytes:  # noqa: ARG001
+    """DescribeTimeToLive (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DescribeTimeToLive.html)."""
     return body({"TimeToLiveDescription": description(existing_table(context, request["TableName"]))})
 
 

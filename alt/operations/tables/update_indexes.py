@@ -7,7 +7,7 @@ DELETING.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 from alt.errors import invalid_parameters, limit_exceeded, resource_in_use, resource_not_found, validation
 from alt.operations.tables.index_rules import MAX_GLOBAL_INDEXES, MAX_PROJECTED_ATTRIBUTES, check_defined
@@ -23,37 +23,43 @@ from alt.operations.tables.throughput_rules import (
 from alt.operations.tables.update_table_rules import one_online_change_only
 from alt.storage.model.definition import IndexDefinition, TableDefinition
 
-Update = dict[str, Any]
+if TYPE_CHECKING:
+    from alt.validation.requests import (
+        AttributeDefinition,
+        CreateGlobalSecondaryIndexAction,
+        GlobalSecondaryIndexUpdate,
+        UpdateGlobalSecondaryIndexAction,
+    )
 
 
 def change_indexes(
     definition: TableDefinition,
-    updates: list[Update],
-    defined: list[dict[str, str]],
+    updates: list[GlobalSecondaryIndexUpdate],
+    defined: list[AttributeDefinition],
     *,
     on_demand: bool,
     new_id: str,
 ) -> TableDefinition:
     """The definition as the updates leave it. `defined` are the request's AttributeDefinitions."""
     for update in updates:
-        if (wanted := update.get("Create")) is not None:
-            definition = _create(definition, wanted, defined, on_demand=on_demand, new_id=new_id)
-        elif (wanted := update.get("Delete")) is not None:
-            definition = _delete(definition, wanted["IndexName"])
+        if (created := update.get("Create")) is not None:
+            definition = _create(definition, created, defined, on_demand=on_demand, new_id=new_id)
+        elif (deleted := update.get("Delete")) is not None:
+            definition = _delete(definition, deleted["IndexName"])
         else:
             definition = _update(definition, update["Update"], on_demand=on_demand)
     return definition
 
 
 def follow_billing_mode(
-    definition: TableDefinition, updates: list[Update], *, on_demand: bool
+    definition: TableDefinition, updates: list[GlobalSecondaryIndexUpdate], *, on_demand: bool
 ) -> TableDefinition:
     """Indexes take over a changed billing mode; to be provisioned, each needs its throughput in the request."""
     given = {update["Update"]["IndexName"] for update in updates if update.get("Update") is not None}
     indexes = []
     for index in definition.indexes:
         if index.is_global and on_demand:
-            units = dict.fromkeys(CAPACITY_UNITS, 0)
+            units: dict[str, int] = dict.fromkeys(CAPACITY_UNITS, 0)
             warm = warmed(index.settings["WarmThroughput"], least_warm(units, True))
             index = replace(
                 index, settings=index.settings | {"ProvisionedThroughput": units, "WarmThroughput": warm}
@@ -69,8 +75,8 @@ def follow_billing_mode(
 
 def _create(
     definition: TableDefinition,
-    wanted: Update,
-    defined: list[dict[str, str]],
+    wanted: CreateGlobalSecondaryIndexAction,
+    defined: list[AttributeDefinition],
     *,
     on_demand: bool,
     new_id: str,
@@ -111,7 +117,9 @@ def _delete(definition: TableDefinition, name: str) -> TableDefinition:
     return _replaced(definition, replace(index, status="DELETING", backfilling=False))
 
 
-def _update(definition: TableDefinition, wanted: Update, *, on_demand: bool) -> TableDefinition:
+def _update(
+    definition: TableDefinition, wanted: UpdateGlobalSecondaryIndexAction, *, on_demand: bool
+) -> TableDefinition:
     index = _existing(definition, wanted["IndexName"])
     settings = dict(index.settings)
     if (units := wanted.get("ProvisionedThroughput")) is not None:

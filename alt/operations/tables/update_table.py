@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alt import errors
 from alt.errors import invalid_parameters, validation
@@ -48,7 +48,13 @@ from alt.storage.engine import Answer, then
 from alt.storage.model.definition import IndexDefinition, TableDefinition
 from alt.storage.model.reads import Counts
 
-Request = dict[str, Any]
+if TYPE_CHECKING:
+    from alt.validation.requests import (
+        GlobalSecondaryIndexUpdate,
+        ProvisionedThroughput,
+        StreamSpecification,
+        UpdateTableInput,
+    )
 
 INDEX_ID_LENGTH = 8  # of a fresh UUID; within one table that is plenty
 
@@ -62,7 +68,8 @@ _NOT_BUILT = {
 }
 
 
-def update_table(context: Context, request: Request, caller: Caller) -> Answer[bytes]:
+def update_table(context: Context, request: UpdateTableInput, caller: Caller) -> Answer[bytes]:
+    """UpdateTable (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTable.html)."""
     check_update_table(request)
     definition = existing_table(context, request["TableName"])
     changes = changed_members(request)
@@ -105,7 +112,11 @@ def update_table(context: Context, request: Request, caller: Caller) -> Answer[b
 
 
 def _change_indexes(
-    context: Context, changed: TableDefinition, update: _Update, request: Request, was_on_demand: bool
+    context: Context,
+    changed: TableDefinition,
+    update: _Update,
+    request: UpdateTableInput,
+    was_on_demand: bool,
 ) -> TableDefinition:
     index_updates = request.get("GlobalSecondaryIndexUpdates") or []
     on_demand = is_on_demand(update.stored)
@@ -119,7 +130,9 @@ def _change_indexes(
     return change_indexes(changed, index_updates, defined, on_demand=on_demand, new_id=new_id)
 
 
-def _indexes_as_shown(changed: TableDefinition, updates: list[Request]) -> tuple[IndexDefinition, ...]:
+def _indexes_as_shown(
+    changed: TableDefinition, updates: list[GlobalSecondaryIndexUpdate]
+) -> tuple[IndexDefinition, ...]:
     """An index whose settings change is UPDATING in the answer."""
     updated = {update["Update"]["IndexName"] for update in updates if update.get("Update") is not None}
     return tuple(
@@ -145,7 +158,7 @@ class _Update:
         self.stored[member] = self.shown[member] = value
 
 
-def _change_capacity(update: _Update, request: Request) -> None:
+def _change_capacity(update: _Update, request: UpdateTableInput) -> None:
     """BillingMode, ProvisionedThroughput, or both: the one decides what the other means."""
     mode, requested = request.get("BillingMode"), request.get("ProvisionedThroughput")
     update.updating = True
@@ -169,7 +182,7 @@ def _to_on_demand(update: _Update) -> None:
     update.set("WarmThroughput", warmed(update.stored["WarmThroughput"], least_warm(throughput, True)))
 
 
-def _to_provisioned(update: _Update, requested: dict[str, int]) -> None:
+def _to_provisioned(update: _Update, requested: ProvisionedThroughput) -> None:
     update.set("BillingModeSummary", update.stored["BillingModeSummary"] | {"BillingMode": PROVISIONED})
     throughput = update.stored["ProvisionedThroughput"] | {
         member: requested[member] for member in CAPACITY_UNITS
@@ -180,7 +193,7 @@ def _to_provisioned(update: _Update, requested: dict[str, int]) -> None:
     update.shown.pop("OnDemandThroughput", None)
 
 
-def _change_throughput(update: _Update, requested: dict[str, int]) -> None:
+def _change_throughput(update: _Update, requested: ProvisionedThroughput) -> None:
     """The answer has the old units, and already the time of the change."""
     current = update.stored["ProvisionedThroughput"]
     check_throughput_changes(current, requested)
@@ -188,7 +201,7 @@ def _change_throughput(update: _Update, requested: dict[str, int]) -> None:
     if any(requested[member] > current[member] for member in CAPACITY_UNITS):
         times["LastIncreaseDateTime"] = update.now
     count = quotas.decreases_today(current, update.now)
-    changed = {member: requested[member] for member in CAPACITY_UNITS}
+    changed: dict[str, int] = {member: requested[member] for member in CAPACITY_UNITS}
     if any(requested[member] < current[member] for member in CAPACITY_UNITS):
         quotas.admit_decrease(current, update.now)
         times["LastDecreaseDateTime"] = update.now
@@ -198,7 +211,7 @@ def _change_throughput(update: _Update, requested: dict[str, int]) -> None:
     update.stored["WarmThroughput"] = warmed(update.stored["WarmThroughput"], least_warm(changed, False))
 
 
-def _change_on_demand_throughput(update: _Update, request: Request) -> None:
+def _change_on_demand_throughput(update: _Update, request: UpdateTableInput) -> None:
     given = request["OnDemandThroughput"]
     check_on_demand_update(given, ON_DEMAND if is_on_demand(update.stored) else PROVISIONED)
     current = update.stored.get("OnDemandThroughput", {})
@@ -209,7 +222,7 @@ def _change_on_demand_throughput(update: _Update, request: Request) -> None:
         update.stored.pop("OnDemandThroughput", None)
 
 
-def _change_warm_throughput(update: _Update, request: Request) -> None:
+def _change_warm_throughput(update: _Update, request: UpdateTableInput) -> None:
     """The table stays ACTIVE; only WarmThroughput says that it is UPDATING."""
     current, given = update.stored["WarmThroughput"], request["WarmThroughput"]
     check_warm_update(given, current)
@@ -217,11 +230,11 @@ def _change_warm_throughput(update: _Update, request: Request) -> None:
     update.stored["WarmThroughput"] = warmed(current, given)
 
 
-def _change_deletion_protection(update: _Update, request: Request) -> None:
+def _change_deletion_protection(update: _Update, request: UpdateTableInput) -> None:
     update.set("DeletionProtectionEnabled", request["DeletionProtectionEnabled"] is True)
 
 
-def _change_table_class(update: _Update, request: Request) -> None:
+def _change_table_class(update: _Update, request: UpdateTableInput) -> None:
     """The answer has the old class. Asking for the class there is is no change, but needs quota left."""
     table_class = request["TableClass"]
     current = update.stored.get("TableClassSummary", {"TableClass": "STANDARD"})
@@ -233,7 +246,7 @@ def _change_table_class(update: _Update, request: Request) -> None:
 
 
 def _change_stream(
-    definition: TableDefinition, specification: Request, now: float, last_change: int, shards: int
+    definition: TableDefinition, specification: StreamSpecification, now: float, last_change: int, shards: int
 ) -> TableDefinition:
     """A stream that is disabled keeps its label and ARN; a new one gets its own."""
     if specification["StreamEnabled"]:
@@ -248,7 +261,7 @@ def _change_stream(
     return replace(definition, streams=streams)
 
 
-def _change_encryption(update: _Update, request: Request) -> None:
+def _change_encryption(update: _Update, request: UpdateTableInput) -> None:
     """The table stays ACTIVE; SSEDescription shows the old key and that it is UPDATING."""
     specification = request["SSESpecification"]
     current = update.stored.get("SSEDescription")

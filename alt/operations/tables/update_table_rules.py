@@ -6,12 +6,16 @@ as recorded from the service.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 from alt.errors import ApiError, invalid_parameters, limit_exceeded, validation
 from alt.operations.tables.index_rules import check_global_key, check_projection
 from alt.operations.tables.rules import check_encryption, check_stream_update, check_table_class
 from alt.operations.tables.throughput_rules import ON_DEMAND, PROVISIONED, check_bounds
+
+if TYPE_CHECKING:
+    from alt.validation.requests import GlobalSecondaryIndexUpdate, UpdateTableInput
 
 # In the words and the order of the service, which names members outside its public model.
 _REQUIRED = (
@@ -55,10 +59,10 @@ _ALONE = (
     ("DeletionProtectionEnabled", "DeletionProtection modification"),
 )
 
-_INDEX_ACTIONS = ("Update", "Create", "Delete")
+_INDEX_ACTIONS: tuple[Literal["Update", "Create", "Delete"], ...] = ("Update", "Create", "Delete")
 
 
-def check_update_table(request: dict[str, Any]) -> None:
+def check_update_table(request: UpdateTableInput) -> None:
     """Refuse an UpdateTable that breaks a rule."""
     changes = changed_members(request)
     if not changes:
@@ -79,7 +83,7 @@ def check_update_table(request: dict[str, Any]) -> None:
         check_encryption(request["SSESpecification"])
 
 
-def changed_members(request: dict[str, Any]) -> set[str]:
+def changed_members(request: Mapping[str, Any]) -> set[str]:
     """The members of an UpdateTable that ask for a change."""
     return {
         member
@@ -94,7 +98,7 @@ def _is_empty(value: Any) -> bool:
     return not value
 
 
-def _check_index_updates(updates: list[dict[str, Any]]) -> None:
+def _check_index_updates(updates: list[GlobalSecondaryIndexUpdate]) -> None:
     seen: set[str] = set()
     for update in updates:
         actions = [update[action] for action in _INDEX_ACTIONS if update.get(action) is not None]
@@ -115,7 +119,9 @@ def _check_index_updates(updates: list[dict[str, Any]]) -> None:
         seen.add(name)
 
 
-def _check_combination(request: dict[str, Any], changes: set[str], updates: list[dict[str, Any]]) -> None:
+def _check_combination(
+    request: UpdateTableInput, changes: set[str], updates: list[GlobalSecondaryIndexUpdate]
+) -> None:
     for member, modification in _ALONE:
         if member in changes and len(changes) > 1:
             raise invalid_parameters(f"{modification} must be the only operation in the request")
@@ -141,11 +147,11 @@ def _check_combination(request: dict[str, Any], changes: set[str], updates: list
             raise invalid_parameters("You cannot create or delete index while changing stream status")
 
 
-def _online_changes(updates: list[dict[str, Any]]) -> int:
+def _online_changes(updates: list[GlobalSecondaryIndexUpdate]) -> int:
     return sum(1 for update in updates if update.get("Update") is None)
 
 
-def check_one_online_change(updates: list[dict[str, Any]]) -> None:
+def check_one_online_change(updates: list[GlobalSecondaryIndexUpdate]) -> None:
     """Indexes are created and deleted one at a time. The service says so once it has found the table."""
     if _online_changes(updates) > 1:
         raise one_online_change_only()
@@ -157,7 +163,7 @@ def one_online_change_only() -> ApiError:
     )
 
 
-def _check_capacity(request: dict[str, Any]) -> None:
+def _check_capacity(request: UpdateTableInput) -> None:
     mode, provisioned = request.get("BillingMode"), request.get("ProvisionedThroughput")
     if mode == ON_DEMAND and provisioned is not None:
         raise invalid_parameters(
@@ -169,7 +175,7 @@ def _check_capacity(request: dict[str, Any]) -> None:
         check_bounds(provisioned)
 
 
-def _check_new_indexes(request: dict[str, Any], updates: list[dict[str, Any]]) -> None:
+def _check_new_indexes(request: UpdateTableInput, updates: list[GlobalSecondaryIndexUpdate]) -> None:
     for update in updates:
         if (index := update.get("Create")) is None:
             continue
