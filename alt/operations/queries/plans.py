@@ -8,7 +8,7 @@ read as if it were the first.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 from alt.expressions import KeyRange, Projection
