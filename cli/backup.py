@@ -127,13 +127,14 @@ async def _restore(data: Opened, backup: Backup, name: str, report: Report) -> N
     from alt.operations.backups.backups import backup_arn
     from alt.operations.backups.restore_table import begin_restore, definition_from_backup
     from alt.operations.caller import Caller
+    from alt.storage.engine import settled
 
     request: RestoreTableFromBackupInput = {
         "BackupArn": backup_arn(backup, DEFAULT_REGION),
         "TargetTableName": name,
     }
     caller = Caller(None)
-    definition = definition_from_backup(data.context, request, caller)
+    definition = await settled(definition_from_backup(data.context, request, caller))
     begin_restore(
         data.context, definition, caller, lambda done, total: report(f"Restoring {name}", done, total)
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from alt import errors
@@ -87,28 +88,33 @@ def begin_backup(
     return then(found.counts(), begin)
 
 
-def describe_backup(context: Context, request: DescribeBackupInput, caller: Caller) -> bytes:  # noqa: ARG001
+def describe_backup(context: Context, request: DescribeBackupInput, caller: Caller) -> Answer[bytes]:  # noqa: ARG001
     """DescribeBackup (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DescribeBackup.html)."""
     arn = request["BackupArn"]
-    return body({"BackupDescription": _description(existing_backup(context, arn), arn)})
+    return then(
+        existing_backup(context, arn), lambda backup: body({"BackupDescription": _description(backup, arn)})
+    )
 
 
 def delete_backup(context: Context, request: DeleteBackupInput, caller: Caller) -> Answer[bytes]:  # noqa: ARG001
     """DeleteBackup (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DeleteBackup.html)."""
     arn = request["BackupArn"]
-    backup = existing_backup(context, arn)
-    if backup.kind == "SYSTEM":
-        raise errors.validation(
-            f"User is not allowed to delete the system backup with arn {arn}. "
-            f"It will automatically expire on {backup.expires}"
-        )
-    check_unused(context, backup, arn)
-    answer = _description(backup, arn)
-    answer["BackupDetails"]["BackupStatus"] = "DELETED"
-    return then(context.engine.backups.remove(backup), lambda _: body({"BackupDescription": answer}))
+
+    def remove(backup: Backup) -> Answer[bytes]:
+        if backup.kind == "SYSTEM":
+            raise errors.validation(
+                f"User is not allowed to delete the system backup with arn {arn}. "
+                f"It will automatically expire on {backup.expires}"
+            )
+        check_unused(context, backup, arn)
+        answer = _description(backup, arn)
+        answer["BackupDetails"]["BackupStatus"] = "DELETED"
+        return then(context.engine.backups.remove(backup), lambda _: body({"BackupDescription": answer}))
+
+    return then(existing_backup(context, arn), remove)
 
 
-def list_backups(context: Context, request: ListBackupsInput, caller: Caller) -> bytes:
+def list_backups(context: Context, request: ListBackupsInput, caller: Caller) -> Answer[bytes]:
     """ListBackups (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_ListBackups.html).
 
     By table and time, after a backup that need not exist.
@@ -116,9 +122,14 @@ def list_backups(context: Context, request: ListBackupsInput, caller: Caller) ->
     lower, upper = request.get("TimeRangeLowerBound"), request.get("TimeRangeUpperBound")
     if lower is not None and upper is not None and lower > upper:
         raise errors.validation("Time range lower bound must be less than or equal to upper bound")
+    return then(context.engine.backups.all(), lambda backups: body(_page(backups, request, caller.region)))
+
+
+def _page(backups: Sequence[Backup], request: ListBackupsInput, region: str) -> dict[str, Any]:
     start, limit = request.get("ExclusiveStartBackupArn"), request.get("Limit") or MAX_BACKUPS_A_PAGE
+    lower, upper = request.get("TimeRangeLowerBound"), request.get("TimeRangeUpperBound")
     kind = request.get("BackupType") or "USER"
-    found = [backup for backup in context.engine.backups.all() if kind in (backup.kind, "ALL")]
+    found = [backup for backup in backups if kind in (backup.kind, "ALL")]
     if request.get("TableName") is not None:
         name = table_name(request["TableName"])
         found = [backup for backup in found if backup.table.name == name]
@@ -128,13 +139,13 @@ def list_backups(context: Context, request: ListBackupsInput, caller: Caller) ->
         found = [backup for backup in found if backup.created < upper]
     if start is not None:
         last = parse_arn(start)
-        if last.region != caller.region:
+        if last.region != region:
             raise errors.validation("ExclusiveStartBackupArn does not match the region")
         found = [backup for backup in found if (backup.table.name, backup.id) > (last.table, last.id)]
-    answer: dict[str, Any] = {"BackupSummaries": [summary(backup, caller.region) for backup in found[:limit]]}
+    answer: dict[str, Any] = {"BackupSummaries": [summary(backup, region) for backup in found[:limit]]}
     if len(found) > limit:
-        answer["LastEvaluatedBackupArn"] = backup_arn(found[limit - 1], caller.region)
-    return body(answer)
+        answer["LastEvaluatedBackupArn"] = backup_arn(found[limit - 1], region)
+    return answer
 
 
 def summary(backup: Backup, region: str) -> dict[str, Any]:
@@ -166,13 +177,16 @@ def parse_arn(arn: str) -> BackupArn:
     return BackupArn(region, table, backup)
 
 
-def existing_backup(context: Context, arn: str) -> Backup:
+def existing_backup(context: Context, arn: str) -> Answer[Backup]:
     """The backup that a BackupArn means."""
     parsed = parse_arn(arn)
-    backup = context.engine.backups.get(parsed.id)
-    if backup is None or backup.table.name != parsed.table:
-        raise errors.backup_not_found(arn)
-    return backup
+
+    def check(backup: Backup | None) -> Backup:
+        if backup is None or backup.table.name != parsed.table:
+            raise errors.backup_not_found(arn)
+        return backup
+
+    return then(context.engine.backups.get(parsed.id), check)
 
 
 def check_unused(context: Context, backup: Backup, arn: str) -> None:

@@ -18,7 +18,7 @@ from alt.operations.reply import body
 from alt.operations.tables import quotas
 from alt.operations.tables.description import as_restoring
 from alt.storage.engine import Answer, Progress, no_progress, then
-from alt.storage.model.definition import Restore, TableDefinition
+from alt.storage.model.definition import Backup, Restore, TableDefinition
 
 if TYPE_CHECKING:
     from alt.validation.requests import RestoreTableFromBackupInput
@@ -28,32 +28,36 @@ def restore_table_from_backup(
     context: Context, request: RestoreTableFromBackupInput, caller: Caller
 ) -> Answer[bytes]:
     """RestoreTableFromBackup (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_RestoreTableFromBackup.html)."""
-    definition = definition_from_backup(context, request, caller)
-    return begin_restore(context, definition, caller)
+    wanted = definition_from_backup(context, request, caller)
+    return then(wanted, lambda definition: begin_restore(context, definition, caller))
 
 
 def definition_from_backup(
     context: Context, request: RestoreTableFromBackupInput, caller: Caller
-) -> TableDefinition:
+) -> Answer[TableDefinition]:
     """The table that a RestoreTableFromBackup asks for, which may be restored."""
     arn = request["BackupArn"]
-    backup = existing_backup(context, arn)
-    region = parse_arn(arn).region
-    check_region(request, region, caller.region)
-    now = round(context.clock(), 3)
-    summary = {
-        "SourceBackupArn": arn,
-        "SourceTableArn": table_arn(region, backup.table.name),
-        "RestoreDateTime": now,
-    }
-    restore = Restore({"backup": backup.id}, summary)
-    definition = restored_definition(backup.table, request, context.new_id(), now, caller.region, restore)
-    check_target(context, definition.name)
-    if not backup.available:
-        raise errors.backup_in_use(f"Backup is being created: {arn}")
-    if is_being_restored(context, backup):
-        raise errors.backup_in_use(f"Backup is being used to restore another table: {arn}")
-    return definition
+
+    def define(backup: Backup) -> TableDefinition:
+        region = parse_arn(arn).region
+        check_region(request, region, caller.region)
+        now = round(context.clock(), 3)
+        summary = {
+            "SourceBackupArn": arn,
+            "SourceTableArn": table_arn(region, backup.table.name),
+            "RestoreDateTime": now,
+        }
+        restore = Restore({"backup": backup.id}, summary)
+        table = backup.table
+        definition = restored_definition(table, request, context.new_id(), now, caller.region, restore)
+        check_target(context, definition.name)
+        if not backup.available:
+            raise errors.backup_in_use(f"Backup is being created: {arn}")
+        if is_being_restored(context, backup):
+            raise errors.backup_in_use(f"Backup is being used to restore another table: {arn}")
+        return definition
+
+    return then(existing_backup(context, arn), define)
 
 
 def check_target(context: Context, name: str) -> None:
