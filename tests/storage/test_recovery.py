@@ -13,7 +13,13 @@ import ujson
 
 from alt.storage.engine import Progress, no_progress
 from alt.storage.model.changes import Past
-from alt.storage.model.definition import KeyAttribute, RecoveryDefinition, Restore, TableDefinition
+from alt.storage.model.definition import (
+    IndexDefinition,
+    KeyAttribute,
+    RecoveryDefinition,
+    Restore,
+    TableDefinition,
+)
 from alt.storage.model.items import Stored
 from alt.storage.model.keys import row_key
 from alt.storage.sqlite.copies import copying, recovery
@@ -41,7 +47,9 @@ def opened(directory: Path) -> Store:
     return Store(directory, "off", clock=lambda: 1_000_000.0)
 
 
-async def begin(store: Store, progress: Progress = no_progress) -> TableDefinition:
+async def begin(
+    store: Store, progress: Progress = no_progress, index: IndexDefinition | None = None
+) -> TableDefinition:
     """A table with many changes, and the definition of a copy of it as it was after the first two."""
     assert store.create(SOURCE)
     table = store.table("Music")
@@ -50,7 +58,9 @@ async def begin(store: Store, progress: Progress = no_progress) -> TableDefiniti
         await table.submit(lambda number=number: put(table, "ab"[number % 2], str(number)))  # type: ignore[misc]
     await table.submit(lambda: put(table, "c", "later"))
     past = Past("Music", "source", 1_000_000.0, 2)
-    copy = replace(SOURCE, name="Copy", id="copy", recovery=None, restore=Restore(past.origin(), {}))
+    indexes = () if index is None else (index,)
+    restore = Restore(past.origin(), {})
+    copy = replace(SOURCE, name="Copy", id="copy", indexes=indexes, recovery=None, restore=restore)
     assert store.create(copy, progress)
     return copy
 
@@ -119,3 +129,27 @@ def test_closed_while_it_copies(
 
     assert asyncio.run(run()) == ["0", "1", None]
     assert caplog.text == ""
+
+
+def test_nobody_builds_indexes_of_a_table_that_is_being_restored(tmp_path: Path) -> None:
+    index = IndexDefinition("by-x", "1", True, (KeyAttribute("x", "S"),), (), "ALL", status="CREATING")
+
+    async def run() -> list[TableDefinition | None]:
+        store = opened(tmp_path)
+        copy = await begin(store, index=index)
+        store.on_changed()  # as another process has changed something
+        found = [store.definition("Copy")]
+        for _ in range(5):
+            await asyncio.sleep(0)
+        found.append(store.definition("Copy"))
+        await store.restores.finish(copy)
+        while (copied := store.definition("Copy")) is None or copied.indexes[0].status != "ACTIVE":
+            await asyncio.sleep(0)
+        table = store.table("Copy")
+        assert table is not None
+        assert table.counts().indexes == {"by-x": (2, table.counts().size)}
+        await store.close()
+        return found
+
+    before, after = asyncio.run(run())
+    assert before == after

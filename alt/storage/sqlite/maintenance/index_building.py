@@ -100,4 +100,6 @@ class IndexWork:
 
 
 def _pending(definition: TableDefinition) -> Iterator[IndexDefinition]:
-    return (index for index in definition.indexes if index.status in ("CREATING", "DELETING"))
+    """None while the table is being restored: it has no file yet, and its restore says what that will lack."""
+    if definition.restore is None:
+        yield from (index for index in definition.indexes if index.status in ("CREATING", "DELETING"))
