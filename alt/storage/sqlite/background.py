@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from alt.storage.sqlite.faults import DATA_FAULTS
+from alt.storage.sqlite.faults import log_fault
 
 RETRY_SECONDS = 30.0  # after a full disk or the like
-
-_log = logging.getLogger(__name__)
 
 
 class Tasks:
@@ -84,16 +81,13 @@ class Repeated:
 
 
 async def survive(what: str, work: Callable[[], Awaitable[Any]]) -> bool:
-    """Do it; False, and an entry in the log, where it fails. A damaged file's own requests say more."""
+    """Do it; False, and an entry in the log, where it fails."""
     try:
         await work()
-    except DATA_FAULTS as fault:
-        _log.error("%s failed and will be tried again: %s", what, fault)
-    except Exception:
-        _log.exception("%s failed and will be tried again", what)
-    else:
-        return True
-    return False
+    except Exception as fault:
+        log_fault(f"{what} failed and will be tried again", fault)
+        return False
+    return True
 
 
 def _noted(task: asyncio.Task[None]) -> None:

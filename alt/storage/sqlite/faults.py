@@ -8,16 +8,34 @@ from collections.abc import Callable
 
 import apsw
 
+from alt.errors import ApiError
 from alt.storage.sqlite.checksums import DamagedItemError
 from alt.storage.sqlite.data_directory import UnusableDataError
+from alt.storage.sqlite.journal import DoubtfulError
 
 # A file that is gone, damaged, or on a disk that fails.
-DATA_FAULTS = (UnusableDataError, DamagedItemError, apsw.Error, OSError)
+DATA_FAULTS = (UnusableDataError, DamagedItemError, DoubtfulError, apsw.Error, OSError)
 
 REPEAT_SECONDS = 60.0
 MAX_FAULTS = 1_000  # that are remembered to have been said
 
 _log = logging.getLogger(__name__)
+
+
+def reason(fault: BaseException) -> str:
+    """What kept SQLite from writing, and for a full disk what to do about it."""
+    if isinstance(fault, apsw.FullError):
+        return "the disk is full: writes go on as soon as there is space"
+    return str(fault)
+
+
+def log_fault(what: str, fault: BaseException) -> None:
+    """Log that `what` failed: in one line where the disk or the data made it fail, else with a trace of our bug.
+
+    A refusal is one line too: the group of writes that was not stored has said why, with a trace if that was a bug.
+    """
+    trace = None if isinstance(fault, (*DATA_FAULTS, ApiError)) else fault
+    _log.error("%s: %s", what, reason(fault), exc_info=trace)
 
 
 class FaultLog:

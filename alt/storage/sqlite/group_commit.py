@@ -25,6 +25,7 @@ import apsw
 
 from alt.errors import ApiError, disk_full, internal_server_error, resource_not_found
 from alt.storage.sqlite.connections import BUSY_TIMEOUT_MS
+from alt.storage.sqlite.faults import log_fault
 
 T = TypeVar("T")
 
@@ -116,13 +117,6 @@ def finish_with(
         except Exception as raised:
             error = raised
     answer(future, result, error)
-
-
-def reason(fault: BaseException) -> str:
-    """What kept SQLite from writing, and for a full disk what to do about it."""
-    if isinstance(fault, apsw.FullError):
-        return "the disk is full: writes go on as soon as there is space"
-    return str(fault)
 
 
 class GroupCommit:
@@ -379,7 +373,7 @@ class GroupCommit:
             if is_granted(held):
                 self.release()
         if error is not None and not isinstance(error, ApiError | UndoneError):
-            _log.error("%s: a write was not stored: %s", self._name, reason(error))
+            log_fault(f"{self._name}: a write was not stored", error)
             error = disk_full() if isinstance(error, apsw.FullError) else internal_server_error()
         finish_with(finish, future, result, error)
 
@@ -392,10 +386,7 @@ class GroupCommit:
     def _fail(self, group: list[Waiting], fault: BaseException) -> None:
         """Nothing of the group was stored: say so to each of its writes."""
         if group:
-            trace = None if isinstance(fault, apsw.Error) else fault
-            _log.error(
-                "%s: %d writes were not stored: %s", self._name, len(group), reason(fault), exc_info=trace
-            )
+            log_fault(f"{self._name}: {len(group)} writes were not stored", fault)
         try:
             if self._connection.in_transaction:
                 self._cursor.execute("ROLLBACK")

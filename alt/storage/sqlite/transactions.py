@@ -38,7 +38,7 @@ from alt.storage.model.items import Token, Write, Written
 from alt.storage.model.keys import RowKey
 from alt.storage.model.reads import Sized
 from alt.storage.sqlite.data_directory import UnusableDataError
-from alt.storage.sqlite.faults import FaultLog
+from alt.storage.sqlite.faults import FaultLog, log_fault
 from alt.storage.sqlite.group_commit import (
     BUSY_RETRIES,
     BUSY_RETRY_SECONDS,
@@ -46,7 +46,6 @@ from alt.storage.sqlite.group_commit import (
     answer,
     finish_with,
     is_granted,
-    reason,
 )
 from alt.storage.sqlite.journal import DoubtfulError, Entry, Journal
 from alt.storage.sqlite.table import Table
@@ -219,7 +218,7 @@ class Transactions:
         except Exception as fault:
             refusal = fault
             if not isinstance(fault, ApiError):
-                _log.error("transactions over %s failed: %s", _named(tables), reason(fault))
+                log_fault(f"transactions over {_named(tables)} failed", fault)
                 refusal = internal_server_error()
             for waiting in queue:
                 answer(waiting.future, None, refusal)
@@ -340,7 +339,7 @@ class Transactions:
         behind = outcome.lacking
         is_whole = _undo(behind)
         if outcome.fault is not None:
-            _log.error("%d transactions over %s failed: %s", len(group), _named(held), reason(outcome.fault))
+            log_fault(f"{len(group)} transactions over {_named(held)} failed", outcome.fault)
         if outcome.is_decided is None or (not outcome.is_decided and not is_whole):
             # Nobody writes to these files before it is certain what they have to be given: nothing.
             self._give_later(held, [])

@@ -27,6 +27,7 @@ from alt.storage.sqlite.checksums import file_checksum, verify_items
 from alt.storage.sqlite.copies import copying
 from alt.storage.sqlite.data_directory import UnusableDataError
 from alt.storage.sqlite.database_files import part_of, remove
+from alt.storage.sqlite.faults import log_fault
 from alt.storage.sqlite.table import Table
 from alt.storage.sqlite.tables import Tables
 
@@ -128,8 +129,8 @@ class Backups:
     async def _run(self, copy: Coroutine[Any, Any, None], backup: Backup) -> None:
         try:
             await copy
-        except BaseException:
-            _log.exception("backup %s of %s failed", backup.name, backup.table.name)
+        except BaseException as fault:
+            log_fault(f"backup {backup.name} of {backup.table.name} failed", fault)
             await self._give_up(backup)
             raise
 

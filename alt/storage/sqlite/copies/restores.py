@@ -14,7 +14,6 @@ What the end of the process cuts short begins again at the next start, from the 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import replace
@@ -33,13 +32,11 @@ from alt.storage.sqlite.copies import copying
 from alt.storage.sqlite.copies.backups import Backups
 from alt.storage.sqlite.copies.origin import Origin, OriginLostError
 from alt.storage.sqlite.copies.recovery import past_contents
+from alt.storage.sqlite.faults import log_fault
 from alt.storage.sqlite.long_reads import to_its_end
 from alt.storage.sqlite.ranges import columns_of
 from alt.storage.sqlite.table import FORMAT
 from alt.storage.sqlite.tables import Tables
-
-_log = logging.getLogger(__name__)
-
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -76,12 +73,11 @@ class Restores:
     async def _run(self, definition: TableDefinition, progress: Progress) -> None:
         try:
             await self._restore(definition, progress)
-        except Exception:
+        except Exception as fault:
             # A table that stays CREATING could be neither used nor deleted; the next start goes on with what is given up.
-            if not self._stopping and self._tables.abandon(
-                definition
-            ):  # else somebody took it away meanwhile
-                _log.exception("the restore of %s failed, and there is no such table", definition.name)
+            # If it is not there to be abandoned, somebody took it away meanwhile.
+            if not self._stopping and self._tables.abandon(definition):
+                log_fault(f"the restore of {definition.name} failed, and there is no such table", fault)
             raise
 
     async def _origin(self, definition: TableDefinition) -> Origin:
