@@ -10,6 +10,9 @@ The functions here build errors and raise nothing: `raise` is the caller's.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+E = TypeVar("E", bound=Exception)
 
 _DYNAMODB = "com.amazonaws.dynamodb.v20120810#"
 _VALIDATE = "com.amazon.coral.validate#"
@@ -35,7 +38,22 @@ _CAPITAL_MESSAGE = ("SerializationException", "AccessDeniedException", "Transact
 _ENVELOPE = "1 validation error detected: "
 
 
-class ApiError(Exception):
+class ForeseenError(Exception):
+    """What a request may come to in the ordinary course: none is a bug, and where it was raised is of no interest."""
+
+
+def without_trace(error: E) -> E:
+    """An error that is to be kept, by a future or beside a result.
+
+    Its trace, and that of the error it was raised beside, hold the frames that hold the error: all of them, and the
+    items they know, would stay until the garbage collector comes. Only a bug keeps its trace.
+    """
+    if isinstance(error, ForeseenError):
+        error.__traceback__ = error.__context__ = None
+    return error
+
+
+class ApiError(ForeseenError):
     """An error answer: its type, its text, and further members of its body.
 
     `members` maps a member's name (`Item`, `CancellationReasons`) to its JSON

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, TypeVar, Union, overload
 
-from alt.errors import ApiError
+from alt.errors import ApiError, ForeseenError, without_trace
 from alt.storage.model.changes import ChangesFound, ChangesRead, Positions
 from alt.storage.model.definition import Backup, TableDefinition
 from alt.storage.model.items import Token, Write, Written
@@ -31,11 +31,11 @@ def no_progress(_done: int, _total: int) -> None:
     """For who does not watch."""
 
 
-class NotReadyError(Exception):
+class NotReadyError(ForeseenError):
     """The tables of a request cannot be used just now. It has done nothing, and begins anew `when_ready`."""
 
 
-class ConflictError(Exception):
+class ConflictError(ForeseenError):
     """Items meet a transaction that is under way; `errors` has one for each key, None where it meets none."""
 
     def __init__(self, errors: Sequence[ApiError | None]) -> None:
@@ -182,7 +182,7 @@ def then(answer: Answer[T], finish: Callable[[T], Answer[U]]) -> Answer[U]:
             future.cancel()
         except Exception as error:
             if not future.done():
-                future.set_exception(error)
+                future.set_exception(without_trace(error))
         else:
             if isinstance(finished, asyncio.Future):
                 finished.add_done_callback(pass_on)

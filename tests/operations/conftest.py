@@ -15,6 +15,7 @@ from alt.errors import ApiError
 from alt.operations import OPERATIONS
 from alt.operations.caller import Caller
 from alt.operations.context import Context
+from alt.storage.engine import Answer
 from alt.storage.sqlite.store import Store
 from tests.operations.dictionary_engine import DictionaryEngine
 
@@ -56,11 +57,15 @@ class Service:
 
     async def begin(self, operation: str, region: str = "us-east-1", **request: Any) -> bytes:
         """The same for one of several requests at a time: the answer's body."""
+        reply = self.ask(operation, region, **request)
+        return reply if isinstance(reply, bytes) else await reply
+
+    def ask(self, operation: str, region: str = "us-east-1", **request: Any) -> Answer[bytes]:
+        """As the server does: the answer's body at once, or a future with it."""
         scope = f"{self.access_key}/20261124/{region}/dynamodb/aws4_request"
         caller = Caller(f"AWS4-HMAC-SHA256 Credential={scope}".encode())
         api = "dynamodbstreams" if ("dynamodbstreams", operation) in OPERATIONS else "dynamodb"
-        reply = OPERATIONS[api, operation](self.context, request, caller)
-        return reply if isinstance(reply, bytes) else await reply
+        return OPERATIONS[api, operation](self.context, request, caller)
 
     def create(self, name: str = "Music", **members: Any) -> Any:
         """Create a table whose partition key is the string `pk`, on demand unless told otherwise."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from alt.capacity import Consumption, consumed_capacities, write_units
 from alt.config import MAX_ITEM_BYTES
-from alt.errors import ApiError, validation
+from alt.errors import ApiError, validation, without_trace
 from alt.expressions import Projection
 from alt.operations.caller import Caller
 from alt.operations.capacity.metering import Meter, written
@@ -111,7 +111,7 @@ def _admitted(
         try:
             context.meter.admit_read(caller, part.read.table)
         except ApiError as error:
-            refusal = error
+            refusal = without_trace(error)
         else:
             admitted[part.name] = part
     return admitted, refusal
@@ -204,7 +204,7 @@ class _TableWrites:
             try:
                 meter.admit_write(caller, self.table, foreseen)
             except ApiError as error:
-                self.refusal = error
+                self.refusal = without_trace(error)
                 self.unprocessed.append(request)
             else:
                 size = write.effect.new.size if isinstance(write.effect, Put) else 0

@@ -28,7 +28,7 @@ from alt.capacity import (
     write_units,
 )
 from alt.config import MAX_ITEM_BYTES
-from alt.errors import ApiError, validation
+from alt.errors import ApiError, validation, without_trace
 from alt.expressions import Condition, Projection, Update, write_expressions
 from alt.operations.caller import Caller
 from alt.operations.capacity.metering import written
@@ -296,7 +296,7 @@ def _locate(context: Context, actions: Sequence[_Action[R]]) -> None:
         try:
             action.row = locate(action.table.definition, action.key)
         except ApiError as error:
-            action.mismatch = error
+            action.mismatch = without_trace(error)
 
 
 def _refuse_repeated_rows(actions: Sequence[_Action[R]]) -> None:
@@ -400,7 +400,7 @@ def _step(actions: Sequence[_Action[R]], step: Callable[[_Action[R]], None]) -> 
         except ApiError as error:
             if error.type not in _REASON_CODES:
                 raise
-            problems.append(error)
+            problems.append(without_trace(error))
     _raise_if_cancelled(problems)
 
 

@@ -23,7 +23,14 @@ from typing import Any, Protocol, TypeVar
 
 import apsw
 
-from alt.errors import ApiError, disk_full, internal_server_error, resource_not_found
+from alt.errors import (
+    ApiError,
+    ForeseenError,
+    disk_full,
+    internal_server_error,
+    resource_not_found,
+    without_trace,
+)
 from alt.storage.sqlite.connections import BUSY_TIMEOUT_MS
 from alt.storage.sqlite.faults import log_fault
 
@@ -50,7 +57,7 @@ Waiting = tuple[Write, "asyncio.Future[Any]", Finish | None]
 Outcome = tuple[Any, Exception | None]
 
 
-class UndoneError(Exception):
+class UndoneError(ForeseenError):
     """Undoes a write, which has a `result` all the same."""
 
     def __init__(self, result: Any) -> None:
@@ -58,7 +65,7 @@ class UndoneError(Exception):
         self.result = result
 
 
-class TooLongError(Exception):
+class TooLongError(ForeseenError):
     """A write would hold the event loop for too long; nothing was done yet.
 
     `look` reads what the write goes by; what it answers takes long, touches nothing and may run on any thread, and
@@ -115,7 +122,7 @@ def finish_with(
         try:
             result = finish(result)
         except Exception as raised:
-            error = raised
+            error = without_trace(raised)
     answer(future, result, error)
 
 
@@ -341,7 +348,7 @@ class GroupCommit:
             cursor.execute("ROLLBACK TO write")
             cursor.execute("RELEASE write")
             self._bookkeeping.undo()
-            return None, error
+            return None, without_trace(error)
         cursor.execute("RELEASE write")
         return result, None
 
@@ -368,7 +375,7 @@ class GroupCommit:
             await held
             result = await self._run_decided(long)
         except Exception as fault:
-            error = fault
+            error = without_trace(fault)
         finally:
             if is_granted(held):
                 self.release()

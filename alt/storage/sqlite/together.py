@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from alt.errors import ApiError
+from alt.errors import ApiError, without_trace
 from alt.storage.model.items import Decide, Delete, Effect, Put, Refuse, Stored, Token, Write, Written
 from alt.storage.model.keys import RowKey
 from alt.storage.sqlite.group_commit import TooLongError, UndoneError
@@ -98,7 +98,7 @@ class Together:
             try:
                 written.append(table.apply(write.key, effect, old))
             except ApiError as error:  # an item collection grows too large
-                written.append(Written(_size(old), 0, (), old, None, error))
+                written.append(Written(_size(old), 0, (), old, None, without_trace(error)))
                 left = found[len(written) :]
                 raise UndoneError([*written, *(Written(_size(each), 0, (), each) for each in left)]) from None
         return written
@@ -110,7 +110,7 @@ def _decided(effect: Put | Delete | Decide, old: Stored | None) -> Effect:
     try:
         return effect(old)  # type: ignore[operator]
     except ApiError as error:
-        return Refuse(error)
+        return Refuse(without_trace(error))
 
 
 def _size(stored: Stored | None) -> int:

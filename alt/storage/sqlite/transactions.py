@@ -32,6 +32,7 @@ from alt.errors import (
     ApiError,
     internal_server_error,
     transaction_conflict,
+    without_trace,
 )
 from alt.storage.engine import ConflictError
 from alt.storage.model.items import Token, Write, Written
@@ -291,7 +292,7 @@ class Transactions:
         except Exception as error:
             for table in held:
                 table.undo()
-            waiting.error = error
+            waiting.error = without_trace(error)
             return
         effects = [effect for table in held for effect in table.keep(waiting.token)]
         if effects or waiting.token is not None:
