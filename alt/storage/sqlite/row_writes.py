@@ -44,6 +44,7 @@ from alt.values.types import Item
 # the event loop, and nothing smaller is looked at for it.
 VALUE_COST = 600  # of each value in it, to decode it, to measure it and to write it again
 BYTE_COST = 3
+MEMBER_COST = 2_000  # of each member of its sets: one that is changed is put in order, by number or text
 VALUE_LOOK_COST = 35  # of each, in each way it is looked at
 BYTE_LOOK_COST = 2
 MAX_DECISION_COST = 10_000_000
@@ -360,8 +361,11 @@ class RowWrites:
 def decision_cost(stored: Stored, looks: int) -> int:
     """Nanoseconds that it may take to decide on a large item that is looked at in so many ways."""
     values = stored.text.count("{")
-    return values * (VALUE_COST + VALUE_LOOK_COST * looks) + stored.size * (
-        BYTE_COST + BYTE_LOOK_COST * looks
+    members = stored.text.count('","')  # nowhere else do two texts stand side by side
+    return (
+        values * (VALUE_COST + VALUE_LOOK_COST * looks)
+        + members * MEMBER_COST
+        + stored.size * (BYTE_COST + BYTE_LOOK_COST * looks)
     )
 
 
