@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import apsw
 
-from alt.errors import ApiError
+from alt.errors import ForeseenError
 from alt.storage.sqlite.checksums import DamagedItemError
 from alt.storage.sqlite.data_directory import UnusableDataError
 from alt.storage.sqlite.journal import DoubtfulError
@@ -34,7 +34,7 @@ def log_fault(what: str, fault: BaseException) -> None:
 
     A refusal is one line too: the group of writes that was not stored has said why, with a trace if that was a bug.
     """
-    trace = None if isinstance(fault, (*DATA_FAULTS, ApiError)) else fault
+    trace = None if isinstance(fault, (*DATA_FAULTS, ForeseenError)) else fault
     _log.error("%s: %s", what, reason(fault), exc_info=trace)
 
 
