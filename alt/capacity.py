@@ -10,7 +10,7 @@ from typing import Any
 
 READ_UNIT_BYTES = 4_096
 WRITE_UNIT_BYTES = 1_024
-# A transaction prepares each item and then reads or writes it.
+# A transaction prepares each item of a table and then reads or writes it; what follows in indexes is done once.
 TRANSACTION_FACTOR = 2
 
 READ, WRITE = "ReadCapacityUnits", "WriteCapacityUnits"
@@ -56,13 +56,13 @@ class Consumption:
         else:
             self.local_indexes = {**self.local_indexes, name: self.local_indexes.get(name, 0.0) + units}
 
-    def add(self, other: Consumption, factor: int = 1) -> None:
-        self.table += other.table * factor
+    def add(self, other: Consumption, table_factor: int = 1) -> None:
+        self.table += other.table * table_factor
         if not (other.local_indexes or other.global_indexes):
             return
         for is_global, indexes in ((False, other.local_indexes), (True, other.global_indexes)):
             for name, units in indexes.items():
-                self.add_index(name, is_global, units * factor)
+                self.add_index(name, is_global, units)
 
 
 def consumed_capacity(

@@ -9,8 +9,9 @@ from __future__ import annotations
 import sys
 from typing import NamedTuple
 
-# Two connections to SQLite: the file and its -wal twice, their -shm once; and the table's mark (durable_mark.py).
-TABLE_DESCRIPTORS = 6
+# Two connections to SQLite: the file and its -wal twice, their -shm once; the table's mark (durable_mark.py); and the file
+# once more, which a third connection has left, since to close it would drop the locks of the other two.
+TABLE_DESCRIPTORS = 7
 # Catalog, journal, accounting, lock, listener, event loop, log, and long reads and copies under way.
 SERVER_DESCRIPTORS = 64
 # Of the others, so much is for tables and the rest for connections.

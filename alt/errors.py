@@ -57,8 +57,10 @@ class ApiError(ForeseenError):
     """An error answer: its type, its text, and further members of its body.
 
     `members` maps a member's name (`Item`, `CancellationReasons`) to its JSON
-    text, so that stored items pass through undecoded.
+    text, so that stored items pass through undecoded. `reasons` are the codes of what cancelled a transaction.
     """
+
+    reasons: Sequence[str] = ()
 
     def __init__(
         self, error_type: str, message: str | None = None, members: Mapping[str, str] | None = None
@@ -176,6 +178,11 @@ def condition_failed(item: str | None = None) -> ApiError:
     return ApiError("ConditionalCheckFailedException", "The conditional request failed", members)
 
 
+def duplicate_item() -> ApiError:
+    """The error that says an item to be inserted is there already."""
+    return ApiError("DuplicateItemException", "Duplicate primary key exists in table")
+
+
 def transaction_cancelled(codes: Sequence[str], reasons: str) -> ApiError:
     """The error that says a transaction was cancelled.
 
@@ -184,7 +191,9 @@ def transaction_cancelled(codes: Sequence[str], reasons: str) -> ApiError:
     message = (
         f"Transaction cancelled, please refer cancellation reasons for specific reasons [{', '.join(codes)}]"
     )
-    return ApiError("TransactionCanceledException", message, {"CancellationReasons": reasons})
+    error = ApiError("TransactionCanceledException", message, {"CancellationReasons": reasons})
+    error.reasons = codes
+    return error
 
 
 def transaction_conflict() -> ApiError:

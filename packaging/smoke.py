@@ -6,6 +6,7 @@ import importlib.metadata
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -29,6 +30,26 @@ def main() -> None:
             [binary, "tables", "ls", "--data-dir", folder], capture_output=True, text=True, check=True
         )
         assert listed.stdout.split("\t")[:2] == ["smoke", "10"], listed
+        asked = subprocess.run(
+            [binary, "sql", "--data-dir", folder, "-c", "SELECT square FROM smoke WHERE pk = 'a' AND sk = 7"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert asked.stdout == "square\n49\n", asked
+        _check_encryption(binary, Path(folder))
+
+
+def _check_encryption(binary: str, folder: Path) -> None:
+    """The SQLite in the binary is one that can encrypt."""
+    key = folder / "a.key"
+    key.write_text("3c" * 32)
+    key.chmod(0o600)
+    options = ("--data-dir", str(folder))
+    subprocess.run([binary, "rekey", *options, "--new-encryption-key-file", str(key)], check=True)
+    locked = subprocess.run([binary, "tables", "ls", *options], capture_output=True, text=True, check=False)
+    assert "is encrypted: give its key" in locked.stderr, locked
+    subprocess.run([binary, "tables", "check", *options, "--encryption-key-file", str(key)], check=True)
 
 
 def _check_version(binary: str) -> None:

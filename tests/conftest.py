@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
+
+from tests.postgres import Cluster
 
 
 class Server:
@@ -37,9 +40,13 @@ class Server:
                 text=True,
             )
         assert self.process.stdout is not None
-        lines = [self.process.stdout.readline() for _ in range(3)]
-        assert lines[2].startswith("AWS_ENDPOINT_URL_DYNAMODB="), lines
-        self.url = lines[2].strip().split("=", 1)[1]
+        lines = [self.process.stdout.readline()]
+        while lines[-1] and not lines[-1].startswith("AWS_ENDPOINT_URL_DYNAMODB="):
+            lines.append(self.process.stdout.readline())
+        assert lines[-1], lines
+        opening = "Alt listens on "
+        self.urls = [line.strip().removeprefix(opening) for line in lines if line.startswith(opening)]
+        self.url = lines[-1].strip().split("=", 1)[1]
         self.port = int(self.url.rpartition(":")[2])
 
     def client(self, service: str = "dynamodb", region: str = "us-east-1", **config: Any) -> Any:
@@ -65,9 +72,70 @@ class Server:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server_type() -> type[Server]:
+    """For who looks after a server alone."""
+    return Server
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--engine",
+        choices=["sqlite", "postgres"],
+        default="sqlite",
+        help="what keeps the data; postgres starts one",
+    )
+
+
+@pytest.fixture(scope="session")
+def has_postgres(request: pytest.FixtureRequest) -> None:
+    """Skips what needs a PostgreSQL, unless it was asked for."""
+    if request.config.getoption("--engine") != "postgres":
+        pytest.skip("it needs a database: pytest --engine postgres")
+
+
+@pytest.fixture(scope="session")
+def postgres(has_postgres: None) -> Iterator[Cluster]:  # noqa: ARG001
+    """A PostgreSQL that a worker's tests share."""
+    cluster = Cluster()
+    yield cluster
+    cluster.remove()
+
+
+def prepared_database(cluster: Cluster) -> str:
+    """Where a new database with Alt's tables in it is reached."""
+    dsn = cluster.create_database(f"alt-{uuid.uuid4()}")
+    init = [sys.executable, "-m", "alt.cli", "engine", "init", "--engine", dsn]
+    subprocess.run(init, check=True, stdout=subprocess.DEVNULL)
+    return dsn
+
+
+@pytest.fixture(scope="session")
+def shared_database(postgres: Cluster) -> str:
+    """Where a database is reached that a worker's tests share."""
+    return prepared_database(postgres)
+
+
+@pytest.fixture
+def empty_database(postgres: Cluster, shared_database: str) -> str:
+    """The same, empty."""
+    postgres.empty(shared_database)
+    return shared_database
+
+
+@pytest.fixture
+def new_database(postgres: Cluster) -> str:
+    """Where a database of the test's own is reached."""
+    return prepared_database(postgres)
+
+
+@pytest.fixture(scope="session")
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with its data on disk, shared by a worker's tests."""
-    running = Server("--data-dir", str(tmp_path_factory.mktemp("data")))
+    if request.config.getoption("--engine") == "postgres":
+        where = ("--engine", prepared_database(request.getfixturevalue("postgres")))
+    else:
+        where = ("--data-dir", str(tmp_path_factory.mktemp("data")))
+    running = Server(*where)
     yield running
     running.kill()
 

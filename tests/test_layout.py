@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from functools import cache
@@ -13,31 +16,36 @@ import pytest
 ROOT = Path(__file__).parent.parent
 # From the bottom up; what stands on one line is side by side and independent.
 LAYERS = [
-    {"errors", "config", "clock", "descriptors", "sql"},
-    {"values", "capacity"},
+    {"errors", "config", "clock", "descriptors", "memory", "certificates", "tally", "sql"},
+    {"audit", "values", "capacity", "auth", "metrics"},
     {"validation", "expressions"},
     {"storage"},
     {"operations"},
+    {"faults"},
     {"http"},
+    {"realms"},
     {"service"},
-    {"cli"},
+    {"cli", "testing"},
+    {"pytest_plugin"},
 ]
 LEVELS = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 # What of storage is seen from above.
 FACE = ("alt.storage.engine", "alt.storage.model")
 # The composition root picks the engine, and the commands look after its files.
-BEHIND_THE_FACE = ("service", "cli")
+BEHIND_THE_FACE = ("realms", "service", "cli")
 # The families of operations, and whose functions each may use beside its own.
 FAMILIES: dict[str, set[str]] = {
     "capacity": {"tables"},
     "items": {"capacity"},
     "queries": set(),
+    "partiql": {"items", "queries", "capacity"},
     "streams": set(),
     "tables": {"streams"},
     "backups": {"tables"},
+    "authorization": {"partiql", "queries"},
 }
 # Beneath the families: what every operation is given, and what is theirs in common.
-COMMON = {"account", "arns", "caller", "context", "keys", "parameters", "reply"}
+COMMON = {"account", "arns", "caller", "context", "keys", "observed", "parameters", "reply"}
 
 
 def _name(path: Path) -> str:
@@ -102,10 +110,36 @@ def test_sqlite_stays_in_its_engine(module: str) -> None:
     assert "apsw" not in _imported(module)
 
 
+@pytest.mark.parametrize("module", sorted(FILES))
+def test_the_driver_of_databases_stays_in_its_engine(module: str) -> None:
+    """It is an extra: the commands import it where they need it, and nothing does where nobody asks for it."""
+    if module.startswith("alt.storage.postgres") or module == "alt.cli.asking.database":
+        return
+    assert "asyncpg" not in _imported(module)
+
+
+def test_a_server_without_an_engine_imports_nothing_of_it() -> None:
+    told = "import sys, alt.cli, alt.cli.commands.start, alt.service; print(*sys.modules, sep='\\n')"
+    modules = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+    imported = modules.stdout.splitlines()
+    assert "alt.storage.sqlite.store" in imported
+    assert not [each for each in imported if each.startswith(("asyncpg", "alt.storage.postgres"))]
+
+
 @pytest.mark.parametrize("module", [each for each in sorted(FILES) if each.startswith("alt.storage.")])
 def test_the_model_and_the_face_know_no_engine(module: str) -> None:
     if module.startswith(FACE):
-        assert not {each for each in _imported(module) if each.startswith("alt.storage.sqlite")}
+        engines = ("alt.storage.sqlite", "alt.storage.postgres")
+        assert not {each for each in _imported(module) if each.startswith(engines)}
+
+
+def test_no_engine_knows_another() -> None:
+    engines = ("alt.storage.sqlite", "alt.storage.postgres")
+    for module in FILES:
+        own = next((engine for engine in engines if module.startswith(engine)), None)
+        others = tuple(engine for engine in engines if engine != own)
+        if own is not None:
+            assert not [each for each in _imported(module) if each.startswith(others)], module
 
 
 @pytest.mark.parametrize("module", [each for each in sorted(FILES) if each.startswith("alt.operations.")])
@@ -144,9 +178,28 @@ def _circles() -> Iterator[list[str]]:
         yield from walk(module, [])
 
 
+@pytest.mark.parametrize("module", sorted(FILES))
+def test_transactions_are_begun_in_one_way(module: str) -> None:
+    """By `connections.transaction`: `with connection` would hold up everything else until the disk has it.
+
+    So nothing but a lock is entered that was there before, but where a file was just opened.
+    """
+    entered = {
+        ast.unparse(item.context_expr)
+        for node in ast.walk(ast.parse(FILES[module].read_text(encoding="utf-8")))
+        if isinstance(node, ast.With)
+        for item in node.items
+        if isinstance(item.context_expr, ast.Name | ast.Attribute)
+    }
+    assert entered <= {"self._lock", "self._queue", "file"}
+
+
 def test_every_package_is_in_the_wheel() -> None:
     with (ROOT / "pyproject.toml").open("rb") as file:
         listed = set(tomllib.load(file)["tool"]["setuptools"]["packages"])
-    folders = {path.parent for path in (ROOT / "alt").rglob("__init__.py")}
-    packages = {".".join(folder.relative_to(ROOT).parts) for folder in folders}
-    assert listed == packages | {"alt.cli", "alt.sql"}
+    packages = {
+        ".".join(path.parent.relative_to(ROOT).parts)
+        for folder in ("alt", "cli")
+        for path in (ROOT / folder).rglob("__init__.py")
+    }
+    assert listed == {re.sub(r"^cli", "alt.cli", package) for package in packages} | {"alt.sql"}

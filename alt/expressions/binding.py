@@ -78,10 +78,11 @@ _LONG_TYPES = {
 
 
 class Scope(NamedTuple):
-    """What a request's placeholders stand for: `#n` to a name, `:v` to a value."""
+    """What a request's placeholders stand for: `#n` to a name, `:v` to a value. `older` picks the wording of a layer."""
 
     names: Mapping[str, str]
     values: Mapping[str, Value]
+    older: bool = False
 
 
 def bind_condition(node: Condition, scope: Scope) -> Condition:
@@ -92,6 +93,9 @@ def bind_condition(node: Condition, scope: Scope) -> Condition:
 
 def _path(ref: Any, names: Mapping[str, str]) -> Path:
     """The path with its placeholders resolved; one without any is bound already."""
+    if ref.__class__ is Path:
+        bound: Path = ref
+        return bound
     if ref.path is not None:
         path: Path = ref.path
         return path
@@ -129,6 +133,9 @@ def _operand(operand: Any, scope: Scope) -> Operand:
         return operand.path or _path(operand, scope.names)
     if kind is ValueRef:
         return _value(operand, scope)
+    if kind is Path or kind is Value:  # as PartiQL has them
+        bound: Operand = operand
+        return bound
     if kind is Function:
         return Function(operand.name, tuple([_operand(inner, scope) for inner in operand.operands]))
     return Arithmetic(operand.operator, _operand(operand.left, scope), _operand(operand.right, scope))
@@ -315,14 +322,19 @@ def bind_update(parsed: Parsed[tuple[Action, ...]], scope: Scope) -> tuple[Actio
     for value in parsed.values:
         if value not in scope.values:
             raise Problem(problems.undefined_value(value))
-    actions = tuple([_bind_action(action, scope) for action in parsed.tree])
+    return bind_actions(parsed.tree, scope)
+
+
+def bind_actions(parsed: tuple[Action, ...], scope: Scope) -> tuple[Action, ...]:
+    """The same of actions all of whose placeholders are defined."""
+    actions = tuple([_bind_action(action, scope) for action in parsed])
     if len(actions) > 1:
         check_distinct([action.path.elements for action in actions])
     for action in actions:
         if isinstance(action, Add):
-            _check_action_type("ADD", action, _ADDED_TYPES)
+            _check_action_type("ADD", action, _ADDED_TYPES, scope.older)
         elif isinstance(action, Delete):
-            _check_action_type("DELETE", action, _DELETED_TYPES)
+            _check_action_type("DELETE", action, _DELETED_TYPES, scope.older)
     for action in actions:
         if isinstance(action, Set):
             _check_calls((action.value,))
@@ -336,10 +348,10 @@ def _bind_action(action: Action, scope: Scope) -> Action:
     return action.__class__(path, _operand(action.value, scope))  # type: ignore[arg-type]
 
 
-def _check_action_type(name: str, action: Add | Delete, allowed: frozenset[str]) -> None:
+def _check_action_type(name: str, action: Add | Delete, allowed: frozenset[str], older: bool) -> None:
     found = action.value.type  # type: ignore[union-attr]
     if found not in allowed:
-        raise Problem(problems.action_operand_type(name, _LONG_TYPES[found]))
+        raise Problem(problems.action_operand_type(name, _LONG_TYPES[found], older))
 
 
 def bind_projection(paths: tuple[PathRef, ...], names: Mapping[str, str]) -> tuple[Elements, ...]:

@@ -13,7 +13,7 @@ from typing import Any
 from alt.expressions import nodes
 from alt.expressions.nodes import And, Between, Comparison, Elements, Function, In, Not, Or, Path, Value
 from alt.expressions.paths import lookup
-from alt.expressions.rebinding import Rebind
+from alt.expressions.rebinding import Values, rebinder
 from alt.values.comparison import equal, order
 from alt.values.sizes import binary_size
 from alt.values.types import AttributeValue, Item
@@ -45,8 +45,11 @@ class Condition:
         """Whether the condition is true of an item; an absent item is `{}`."""
         return _HOLDS[self.node.__class__](self.node, item)
 
-    def rebound(self, rebind: Rebind) -> Callable[[Mapping[str, Value]], Condition]:
-        """What makes this condition of other values; keeps none of its own."""
+    def rebound(self) -> Callable[[Values], Condition] | None:
+        """What makes this condition of other values of the same types; None where these have to be checked."""
+        rebind = rebinder(self.node)
+        if rebind is None:
+            return None
         paths, names = self._paths, self._names
         return lambda values: Condition(rebind(values), paths, names)
 

@@ -8,12 +8,24 @@ only the last one given may be asked for anything but equality.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from alt.errors import invalid_parameters, validation
 from alt.expressions import nodes
-from alt.expressions.nodes import And, Between, Comparison, Function, In, Not, Operand, Or, Path, Value
+from alt.expressions.nodes import (
+    And,
+    Between,
+    Comparison,
+    Function,
+    In,
+    Not,
+    Operand,
+    Or,
+    Path,
+    Value,
+    conjuncts,
+)
 from alt.expressions.problems import Problem
 
 _REVERSED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
@@ -91,6 +103,8 @@ class KeyCondition:
                 f"The number of query conditions ({len(clauses)}) exceeds "
                 f"the number of key attributes defined in the schema ({defined})"
             )
+        if len(hash_keys) > 1:
+            _check_all_equal(clauses, [name for name, _ in hash_keys])
         hash_values = tuple([_hash_value(clauses, name, kind) for name, kind in hash_keys])
         for name, kind in range_keys:
             if name in clauses:
@@ -98,6 +112,15 @@ class KeyCondition:
         if not clauses.keys() <= {name for name, _ in (*hash_keys, *range_keys)}:
             raise _missed(next(name for name, _ in range_keys if name not in clauses))
         return _range(hash_values, clauses, [name for name, _ in range_keys])
+
+
+def _check_all_equal(clauses: dict[str, KeyClause], names: list[str]) -> None:
+    """The attributes of a hash key of several. The rest of the sentence is as that on RANGE attributes has it."""
+    without = [name for name in names if name not in clauses or clauses[name].operator != "="]
+    if without:
+        raise validation(
+            f"HASH key attributes {', '.join(without)} must have equality conditions specified in the query"
+        )
 
 
 def _hash_value(clauses: dict[str, KeyClause], name: str, kind: str) -> Value:
@@ -148,22 +171,12 @@ def _range(hash_values: tuple[Value, ...], clauses: dict[str, KeyClause], names:
 def _key_clauses(condition: nodes.Condition) -> list[KeyClause]:
     """Raises Problem, for the first in the order written."""
     clauses: dict[str, KeyClause] = {}
-    for term in _terms(condition):
+    for term in conjuncts(condition):
         clause = _clause(term)
         if clause.name in clauses:
             raise Problem("KeyConditionExpressions must only contain one condition per key")
         clauses[clause.name] = clause
     return list(clauses.values())
-
-
-def _terms(condition: nodes.Condition) -> Iterator[nodes.Condition]:
-    stack = [condition]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, And):
-            stack.extend(reversed(node.terms))
-        else:
-            yield node
 
 
 def _clause(term: nodes.Condition) -> KeyClause:

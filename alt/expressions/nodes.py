@@ -213,3 +213,14 @@ def walk(root: Node) -> Iterator[Node]:
                 stack.append(part)
             elif isinstance(part, tuple):
                 stack.extend(child for child in part if isinstance(child, Node))
+
+
+def conjuncts(condition: Condition) -> Iterator[Condition]:
+    """The terms that all have to be true for it to be true, in the order written."""
+    stack = [condition]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, And):
+            stack.extend(reversed(node.terms))
+        else:
+            yield node

@@ -149,7 +149,7 @@ class Placeholders:
             values = {key: Value(value, key) for key, value in self._values.items()}
             if size + self._size > MAX_SUBSTITUTION_BYTES:
                 raise validation(f"Combined size of {_NAMES} and {_VALUES} exceeds max size")
-        self._scope = Scope(names, values)
+        self._scope = Scope(names, values, self._older)
         return self._scope
 
 

@@ -82,11 +82,11 @@ def operand_type(operator: str, shown_type: str) -> str:
     )
 
 
-def action_operand_type(action: str, shown_type: str) -> str:
-    """Of ADD and DELETE; the service names ADD's set of types for both."""
+def action_operand_type(action: str, shown_type: str, older: bool) -> str:
+    """Of ADD and DELETE; the newer layer of the service names ADD's set of types for both."""
     return (
         "Incorrect operand type for operator or function; "
-        f"operator: {action}, operand type: {shown_type}, typeSet: ALLOWED_FOR_ADD_OPERAND"
+        f"operator: {action}, operand type: {shown_type}, typeSet: ALLOWED_FOR_{action if older else 'ADD'}_OPERAND"
     )
 
 

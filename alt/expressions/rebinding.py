@@ -1,24 +1,81 @@
 """Binding once for many requests: programs send the same expressions and names, and only other values.
 
-Values of the same types pass the same checks, but for those that look at the values
-themselves, of BETWEEN and attribute_type; these expressions are bound each time.
+What texts came to is kept by the shape of their request: all of it but the values, of which the types
+count. Values of the same types pass the same checks, but for those that look at the values themselves, of
+BETWEEN and attribute_type; these expressions are bound each time. Nothing is refused here: where a
+request is unusual it has no shape, and is read as a first one is.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from functools import cache, partial
 from operator import itemgetter
-from typing import Any
+from typing import Any, Generic, TypeVar
 
+from alt.errors import ApiError
 from alt.expressions.nodes import Between, Function, Node, Value, walk
+from alt.values.attribute import normalize_item
+from alt.values.types import AttributeValue
 
-# A bound tree, or a tuple of them, of the values of a request by their placeholders.
-Rebind = Callable[[Mapping[str, Value]], Any]
+T = TypeVar("T")
+
+# The values of a request by their placeholders.
+Values = Mapping[str, Value]
+# A bound tree, or a tuple of them, of other values.
+Rebind = Callable[[Values], Any]
 
 # Larger trees are rare, and would take deep stacks.
 MAX_NODES = 64
+MAX_KEPT = 1_024
+MAX_SHAPE_BYTES = 8_192
+# With the names of a shape far below what a request may have of both.
+MAX_VALUES_BYTES = 1_048_576
+
+
+class Kept(Generic[T]):
+    """What the texts of requests came to, by the shape of these; all is forgotten when there is too much."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Hashable, T] = {}
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def get(self, shape: Hashable) -> T | None:
+        return self._kept.get(shape)
+
+    def put(self, shape: Hashable, kept: T) -> None:
+        if len(repr(shape)) > MAX_SHAPE_BYTES:
+            return
+        if len(self._kept) >= MAX_KEPT:
+            self._kept.clear()
+        self._kept[shape] = kept
+
+
+def read_values(given: dict[str, AttributeValue] | None) -> tuple[Values | None, int]:
+    """ExpressionAttributeValues, which become canonical in place, and their bytes with their placeholders.
+
+    None where they are to be looked at closely.
+    """
+    if given is None:
+        return {}, 0
+    try:
+        size = normalize_item(given)
+    except ApiError:
+        return None, 0
+    if size > MAX_VALUES_BYTES:
+        return None, size
+    return {name: Value(value, name) for name, value in given.items()}, size
+
+
+def names_and_types(names: Mapping[str, str] | None, values: Values) -> Hashable:
+    """The part of a shape that all requests with placeholders have."""
+    return (
+        None if names is None else tuple(names.items()),
+        tuple([(name, value.type) for name, value in values.items()]),
+    )
 
 
 def rebinder(bound: Any) -> Rebind | None:

@@ -8,8 +8,8 @@ changed, so the containers on the way to a nested write are copied.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from alt.config import MAX_ITEM_BYTES
 from alt.errors import ApiError, validation
@@ -21,6 +21,7 @@ from alt.expressions.nodes import (
     Arithmetic,
     Delete,
     Elements,
+    Function,
     Operand,
     Path,
     Remove,
@@ -33,6 +34,14 @@ from alt.expressions.projection import Projection
 from alt.values import numbers
 from alt.values.attribute import check_nesting, normalize
 from alt.values.types import AttributeValue, Item
+
+
+class Given(NamedTuple):
+    """What an update gives a whole attribute, as far as the request alone tells: the type, and mostly the value."""
+
+    name: str
+    type: str
+    value: AttributeValue | None
 
 
 class Update:
@@ -93,6 +102,17 @@ class Update:
         return read_names(*self.actions, nested=True)
 
     @property
+    def given(self) -> Iterator[Given]:
+        """What it gives whole attributes, be it to set, to add or to delete, where the item has no say in the type."""
+        for action in self.actions:
+            if isinstance(action, Remove) or len(action.path.elements) > 1:
+                continue
+            kind = _known_type(action.value)
+            if kind is not None:
+                value = action.value.attribute if isinstance(action.value, Value) else None
+                yield Given(str(action.path.elements[0]), kind, value)
+
+    @property
     def creates(self) -> bool:
         """Whether an item comes to be where there is none: REMOVE and DELETE alone leave nothing."""
         return any(isinstance(action, Set | Add) for action in self.actions)
@@ -117,6 +137,9 @@ class Update:
         return not self._is_small and self.charge > MAX_ITEM_BYTES
 
 
+_NOTHING: AttributeValue = {"NULL": True}
+
+
 class _Changes:
     """A copy of an item in the making."""
 
@@ -132,8 +155,11 @@ class _Changes:
         self._removed: dict[Elements, list[int]] = {}
 
     def write(self, path: Elements, value: AttributeValue) -> None:
-        if ("M" in value or "L" in value) and self._unchecked > 0:
-            self._unchecked -= check_nesting(value, len(path))
+        if "M" in value or "L" in value:
+            if self._unchecked > 0:
+                self._unchecked -= check_nesting(value, len(path))
+            else:
+                value = _NOTHING  # a hundred long lists would take long to free, all at once
         if len(path) == 1:
             self._item[path[0]] = value  # type: ignore[index]
             return
@@ -262,6 +288,17 @@ def _value(operand: Any, item: Item) -> AttributeValue:
         return {"L": _content("L", first, item) + _content("L", second, item)}
     value = lookup(item, first.elements)  # if_not_exists
     return _value(second, item) if value is None else value
+
+
+def _known_type(operand: Operand) -> str | None:
+    """The type of what an operand comes to, whatever the item. That of if_not_exists is what its second operand has."""
+    if isinstance(operand, Value):
+        return operand.type
+    if isinstance(operand, Arithmetic):
+        return "N"
+    if isinstance(operand, Function):
+        return "L" if operand.name == "list_append" else _known_type(operand.operands[1])
+    return None
 
 
 _ARITHMETIC = {"+": numbers.add, "-": numbers.subtract}

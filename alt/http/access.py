@@ -107,6 +107,7 @@ def _is_address(name: str) -> bool:
 def _is_loopback_origin(origin: str) -> bool:
     try:
         parts = urlsplit(origin)
+        _ = parts.port  # what is none is an error, and could be a second origin
     except ValueError:
         return False
     return parts.scheme in ("http", "https") and parts.hostname is not None and is_loopback(parts.hostname)

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import zlib
 from typing import Any
 
 import ujson
 
 from alt import errors, validation
-from alt.config import MAX_REQUEST_BYTES
 from alt.errors import ApiError
-from alt.http import long_json
+from alt.http import codings, long_json
 from alt.http.request import Request
 from alt.operations import Operation, TwoSteps
 from alt.validation import Checker
-
-
-class UnreadableBody(Exception):
-    """A body that is not what its Content-Encoding says. `status` and `reason` are HTTP's."""
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
-        self.reason = reason
 
 
 def read(body: bytes) -> Any:
@@ -39,11 +28,11 @@ def read(body: bytes) -> Any:
 def read_large(request: Request, check: Checker, operation: Operation) -> tuple[Any, Any]:
     """The checked parameters in a body of any length, compressed or not, and what the operation reads in them.
 
-    Raises ApiError, UnreadableBody. It runs beside the event loop, and no step of it holds the interpreter for long.
+    Raises ApiError, TooLargeBodyError. It runs beside the event loop, and no step of it holds the interpreter for long.
     """
     body = request.body
     if b"content-encoding" in request.headers:
-        body = _decompressed(body, request.headers[b"content-encoding"])
+        body = codings.decompress(body, request.headers[b"content-encoding"])
     parameters = None
     try:
         parameters = long_json.loads(body)
@@ -61,21 +50,3 @@ def _refuse_broken_text(body: bytes, parameters: Any) -> None:
     # ujson reads an escaped lone surrogate into a string that no UTF-8 can carry.
     if (b"\\ud" in body or b"\\uD" in body) and validation.has_lone_surrogate(parameters):
         raise errors.serialization("Invalid UTF-8 in a string")
-
-
-def _decompressed(body: bytes, encoding: bytes) -> bytes:
-    encoding = encoding.strip().lower()
-    if encoding in (b"", b"identity"):
-        return body
-    if encoding != b"gzip":
-        raise UnreadableBody(415, "Unsupported Content-Encoding")
-    inflater = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
-    try:
-        body = inflater.decompress(body, MAX_REQUEST_BYTES + 1)
-    except zlib.error:
-        raise UnreadableBody(400, "Bad gzip body") from None
-    if len(body) > MAX_REQUEST_BYTES:
-        raise UnreadableBody(413, "Request Entity Too Large")
-    if not inflater.eof:
-        raise UnreadableBody(400, "Bad gzip body")
-    return body

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from alt.http.outbox import Outbox
 from alt.http.request import Handler
+from alt.tally import Tally
 
 MAX_CONNECTIONS = 8_192
 # Of the connections that there may be, so many are kept to tell others that there are too many, at most this part.
@@ -15,7 +16,9 @@ MAX_TURNED_AWAY = 128
 TURNED_AWAY_SHARE = 1 / 8
 MAX_HELD_BYTES = 1024**3  # of bodies of all connections, unfinished or waiting to be read
 SWEEP_SECONDS = 1.0
-TURNED_AWAY_LOG_SECONDS = 60  # between two lines about connections that were turned away
+# How long connections that are closed and owe nothing are waited for. Over TLS a client says that it
+# has seen the end, and one that keeps its connection for later requests does not look.
+FAREWELL_SECONDS = 0.5
 
 _log = logging.getLogger(__name__)
 
@@ -26,6 +29,8 @@ class Open(Protocol):
     def check_timeout(self, now: float) -> None: ...
 
     def close_when_idle(self) -> None: ...
+
+    def owes_answers(self) -> bool: ...
 
     def abort(self) -> None: ...
 
@@ -47,8 +52,7 @@ class Connections:
         self.held_bytes = 0
         self._most_open = min(limit, MAX_CONNECTIONS)
         self._limit = self._most_open - min(MAX_TURNED_AWAY, int(self._most_open * TURNED_AWAY_SHARE))
-        self._turned_away = 0  # since the last line in the log
-        self._next_log = 0.0
+        self._turned_away = Tally(loop.time)
         self._sweeping = False
 
     def add(self, connection: Open) -> bool:
@@ -59,8 +63,8 @@ class Connections:
             self.loop.call_later(SWEEP_SECONDS, self._sweep)
         if len(self.open) <= self._limit:
             return True
-        self._turned_away += 1
-        self._log_turned_away(self.loop.time())
+        self._turned_away.add()
+        self._log_turned_away()
         if len(self.open) > self._most_open:
             connection.abort()
         return False
@@ -80,26 +84,23 @@ class Connections:
         now = self.loop.time()
         for connection in list(self.open):
             connection.check_timeout(now)
-        self._log_turned_away(now)
+        self._log_turned_away()
         self._sweeping = bool(self.open)
         if self._sweeping:
             self.loop.call_later(SWEEP_SECONDS, self._sweep)
 
-    def _log_turned_away(self, now: float) -> None:
-        """The first at once, then all of them once in a while."""
-        if self._turned_away and now >= self._next_log:
-            _log.warning(
-                "connections turned away: %d; there may be %d at a time", self._turned_away, self._limit
-            )
-            self._turned_away = 0
-            self._next_log = now + TURNED_AWAY_LOG_SECONDS
+    def _log_turned_away(self) -> None:
+        if turned_away := self._turned_away.due():
+            _log.warning("connections turned away: %d; there may be %d at a time", turned_away, self._limit)
 
     async def close(self, grace_seconds: float) -> None:
         """Let requests in work be answered, then close every connection."""
         for connection in list(self.open):
             connection.close_when_idle()
-        deadline = self.loop.time() + grace_seconds
-        while self.open and self.loop.time() < deadline:
+        begun = self.loop.time()
+        while self.open and (passed := self.loop.time() - begun) < grace_seconds:
+            if passed > FAREWELL_SECONDS and not any(each.owes_answers() for each in self.open):
+                break
             await asyncio.sleep(0.005)
         for connection in list(self.open):
             connection.abort()

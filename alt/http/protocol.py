@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Mapping
+from functools import partial
 from typing import Any, cast
 
 import httptools
 
 from alt.config import MAX_REQUEST_BYTES
-from alt.http import response
+from alt.http import peer, response
 from alt.http.connections import Connections
-from alt.http.request import Request
+from alt.http.request import NOT_REPEATED, Request
 
 MAX_URL_BYTES = 8 * 1024
 MAX_HEADER_BYTES = 64 * 1024  # all of a request's header lines together
@@ -57,9 +59,11 @@ class _Exchange:
 
 
 class Connection(asyncio.Protocol):
-    """One client's connection."""
+    """One client's connection. `source_ip` is the client's address where a proxy has told it."""
 
-    def __init__(self, connections: Connections) -> None:
+    repeated: Mapping[bytes, bytes] = NOT_REPEATED  # see Request; here it is not looked for
+
+    def __init__(self, connections: Connections, source_ip: str | None = None) -> None:
         self._connections = connections
         self._handler = connections.handler
         self._outbox = connections.outbox
@@ -67,6 +71,7 @@ class Connection(asyncio.Protocol):
         # It holds this connection's methods: `connection_lost` breaks the cycle.
         self._parser: Any = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport = cast(asyncio.Transport, None)
+        self._peer = peer.Peer(source_ip)
         self._exchanges: deque[_Exchange] = deque()  # in the order of their requests
         self._backlog: deque[Request] = deque()  # parsed, not begun: too many in work
         self._begun_in_turn = 0
@@ -85,6 +90,7 @@ class Connection(asyncio.Protocol):
         self._begun = 0.0
         self._url = b""
         self._headers: dict[bytes, bytes] = {}  # being read
+        self._repeated = 0  # of them, such as have come before; each goes on with its list
         self._head: dict[bytes, bytes] = {}  # once they are complete
         self._chunk_bytes = 0  # of what the parser is being fed
         self._wire_bytes = -1  # since the chunk in which it began; -1 in that chunk
@@ -96,6 +102,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._peer = peer.of(transport, self._peer.ip)
         if not self._connections.add(self):
             self._refuse(503, "Too many connections")
 
@@ -230,6 +237,7 @@ class Connection(asyncio.Protocol):
         self._begun = self._last_byte
         self._url = b""
         self._headers = {}
+        self._repeated = 0
         self._wire_bytes = -1
 
     def on_url(self, url: bytes) -> None:
@@ -238,7 +246,16 @@ class Connection(asyncio.Protocol):
             raise _Refused(414, "URI Too Long")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers[name.lower()] = value
+        name = name.lower()
+        headers = self._headers
+        headers[name] = self._repeat(name, value) if name in headers else value
+
+    def _repeat(self, name: bytes, value: bytes) -> bytes:
+        """What a header has that has come before: a list."""
+        self._repeated += 1
+        if self._repeated > MAX_HEADERS:
+            raise _Refused(431, "Request Header Fields Too Large")
+        return b"%b, %b" % (self._headers[name], value)
 
     def on_headers_complete(self) -> None:
         self._in_headers = False
@@ -281,9 +298,13 @@ class Connection(asyncio.Protocol):
         keep_alive = parser.should_keep_alive()
         if not keep_alive:
             self._closing = True
-        request = Request(parser.get_method(), self._url, headers, body, keep_alive)
+        request = Request(
+            parser.get_method(), self._url, headers, body, keep_alive, self.repeated, self._peer
+        )
         if self._held_bytes:
             request.held_bytes, self._held_bytes = self._held_bytes, 0
+        if self.repeated:
+            self.repeated = NOT_REPEATED
         self._begun_in_turn += 1
         if (
             self._backlog
@@ -322,17 +343,21 @@ class Connection(asyncio.Protocol):
             return
         exchange = _Exchange(None, request.keep_alive)
         self._exchanges.append(exchange)
-        is_alone = self._is_alone = request.is_large
+        self._is_alone = request.is_large
+        answer.add_done_callback(partial(self._answered, request, exchange))
 
-        def answered(reply: asyncio.Future[bytes]) -> None:
-            exchange.answer = self._handler.finish(request, reply)
-            if request.held_bytes:
-                self._connections.release(request.held_bytes)
-            if is_alone:
-                self._is_alone = False
-            self._flush()
-
-        answer.add_done_callback(answered)
+    def _answered(self, request: Request, exchange: _Exchange, reply: asyncio.Future[bytes]) -> None:
+        """No closure that names itself: it would be a cycle with the request in it, for each request."""
+        answer = self._handler.finish(request, reply)
+        if not isinstance(answer, bytes):
+            answer.add_done_callback(partial(self._answered, request, exchange))
+            return
+        exchange.answer = answer
+        if request.held_bytes:
+            self._connections.release(request.held_bytes)
+        if request.is_large:
+            self._is_alone = False
+        self._flush()
 
     def _put(self, exchange: _Exchange) -> None:
         self._exchanges.append(exchange)
@@ -435,6 +460,10 @@ class Connection(asyncio.Protocol):
         if self._backlog:
             self._backlog[-1].keep_alive = False
         self._close_if_done()
+
+    def owes_answers(self) -> bool:
+        """Whether a request is in work, or an answer not sent in full."""
+        return bool(self._exchanges or self._backlog or self._transport.get_write_buffer_size())
 
     def abort(self) -> None:
         self._transport.abort()

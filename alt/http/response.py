@@ -1,4 +1,4 @@
-"""Answers as bytes: status lines, DynamoDB's headers, CRC32, gzip, JSON and error bodies."""
+"""Answers as bytes: status lines, DynamoDB's headers, CRC32, JSON and error bodies."""
 
 from __future__ import annotations
 
@@ -12,11 +12,6 @@ from zlib_ng import zlib_ng
 
 from alt.errors import ApiError
 
-# Below this, compressing costs more than it saves.
-GZIP_MIN_BYTES = 1_024
-GZIP_LEVEL = 1
-_GZIP = 16 + zlib_ng.MAX_WBITS  # zlib's number for the format
-
 JSON = b"application/x-amz-json-1.0"
 TEXT = b"text/plain; charset=utf-8"
 
@@ -28,13 +23,15 @@ _REASONS = {
     408: b"Request Timeout",
     413: b"Payload Too Large",
     414: b"URI Too Long",
-    415: b"Unsupported Media Type",
     431: b"Request Header Fields Too Large",
     500: b"Internal Server Error",
     503: b"Service Unavailable",
     505: b"HTTP Version Not Supported",
 }
 _STATUS_LINES = {status: b"HTTP/1.1 %d %s\r\n" % (status, reason) for status, reason in _REASONS.items()}
+
+_STATUS_BEGIN = len(b"HTTP/1.1 ")
+_ID_HEADER = b"x-amzn-RequestId: "
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -90,14 +87,13 @@ def render(
     status: int = 200,
     content_type: bytes = JSON,
     extra: bytes = b"",
-    accept_gzip: bool = False,
+    coding: bytes | None = None,
     close: bool = False,
     head: bool = False,
 ) -> bytes:
-    """A whole answer. `extra` is ready header lines; the CRC32 is of the body as sent, gzip included."""
-    if accept_gzip and len(body) >= GZIP_MIN_BYTES:
-        body = zlib_ng.compress(body, GZIP_LEVEL, wbits=_GZIP)
-        extra += b"Content-Encoding: gzip\r\n"
+    """A whole answer. `extra` is ready header lines; the CRC32 is of the body as sent, in its content coding."""
+    if coding is not None:
+        extra += b"Content-Encoding: %b\r\n" % coding
     if close:
         extra += b"Connection: close\r\n"
     _renew()
@@ -121,6 +117,17 @@ def render(
 def closing(answer: bytes) -> bytes:
     """A rendered answer with the word that the connection closes after it."""
     return answer.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1)
+
+
+def status_of(answer: bytes) -> int:
+    """The status of a rendered answer."""
+    return int(answer[_STATUS_BEGIN : _STATUS_BEGIN + 3])
+
+
+def request_id_of(answer: bytes) -> str:
+    """The request id of a rendered answer."""
+    begin = answer.index(_ID_HEADER) + len(_ID_HEADER)
+    return answer[begin : answer.index(b"\r", begin)].decode()
 
 
 def error_body(error: ApiError) -> bytes:

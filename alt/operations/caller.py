@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from collections.abc import Sequence
 
-from alt.config import DEFAULT_REGION
+from alt.auth.keys import AccessKey, Scope
+from alt.config import ACCOUNT_ID, DEFAULT_REGION
+from alt.operations.arns import Place
 
 _HOST = re.compile(rb"[A-Za-z0-9.:\[\]_-]{1,255}")
 # AWS4-HMAC-SHA256 Credential=AKID/20261124/us-east-1/dynamodb/aws4_request, ...
@@ -19,25 +21,29 @@ ANONYMOUS = "(none)"
 MAX_SCOPES = 1_024
 
 
-class Scope(NamedTuple):
-    """Whose a signature is, and for which region."""
-
-    access_key: str
-    region: str
-
-
 NO_SCOPE = Scope(ANONYMOUS, DEFAULT_REGION)
 _scopes: dict[bytes, Scope] = {}
 
 
 class Caller:
-    """What a request's headers Authorization and Host tell, read only when asked."""
+    """What a request's headers Authorization and Host tell, read only when asked.
 
-    __slots__ = ("_authorization", "_host")
+    `source_ip` is the client's address; None where there is no network between. `account` is whose resources it means.
+    `resources` are the ARNs of what the request asks for (authorization/), where somebody notes that
+    (alt/http/audited.py).
+    """
 
-    def __init__(self, authorization: bytes | None, host: bytes | None = None) -> None:
+    __slots__ = ("_authorization", "_host", "account", "resources", "source_ip")
+
+    resources: Sequence[str]
+
+    def __init__(
+        self, authorization: bytes | None, host: bytes | None = None, source_ip: str | None = None
+    ) -> None:
         self._authorization = authorization
         self._host = host
+        self.source_ip = source_ip
+        self.account = ACCOUNT_ID
 
     @property
     def host(self) -> str | None:
@@ -48,19 +54,49 @@ class Caller:
     @property
     def access_key(self) -> str:
         """The access key id that signed the request."""
-        return self._scope().access_key
+        return self.scope().access_key
 
     @property
     def region(self) -> str:
         """The region of the credential scope."""
-        return self._scope().region
+        return self.scope().region
 
-    def _scope(self) -> Scope:
+    @property
+    def place(self) -> Place:
+        """Whose resources are meant, and where, as their ARNs say."""
+        return Place(self.region, self.account)
+
+    def scope(self) -> Scope:
+        """Access key and region, as the header Authorization says."""
         authorization = self._authorization
         if authorization is None:
             return NO_SCOPE
         begin = authorization[: authorization.find(b",")]
         return _scopes.get(begin) or _read_scope(authorization, begin)
+
+
+class KnownCaller(Caller):
+    """A caller whose signature was verified: `key` signed the request, and what it is answered by is `scope`."""
+
+    __slots__ = ("_known_scope", "key")
+
+    def __init__(
+        self,
+        key: AccessKey,
+        scope: Scope,
+        host: bytes | None,
+        source_ip: str | None = None,
+        account: str = ACCOUNT_ID,
+    ) -> None:
+        self._host = host
+        self.source_ip = source_ip
+        self.account = account
+        self.key = key
+        self._known_scope = scope
+
+    def scope(self) -> Scope:
+        """As it was verified."""
+        return self._known_scope
 
 
 def _read_scope(authorization: bytes, begin: bytes) -> Scope:

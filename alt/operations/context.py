@@ -13,9 +13,12 @@ from alt.config import (
     WRITE_ISOLATIONS,
 )
 from alt.errors import resource_not_found
+from alt.expressions.rebinding import Kept
 from alt.operations.arns import table_name
 from alt.operations.capacity.metering import Meter
-from alt.operations.queries.plans import Plans
+from alt.operations.observed import Observed
+from alt.operations.partiql.readings import PointRead
+from alt.operations.queries.plans import Plan
 from alt.storage.engine import Engine, Table
 
 
@@ -24,7 +27,8 @@ class Context:
 
     `elapsed` gives seconds since some moment; unlike the clock it can never be set.
 
-    `enforce_throughput` holds tables to the capacity they are given; a new stream gets `stream_shards` shards.
+    `enforce_throughput` holds tables to the capacity they are given; a new stream gets `stream_shards` shards,
+    on a provisioned table at most.
     A table's TimeToLive may be changed once in `ttl_change_interval` seconds. `write_isolation` is the policy
     (alt/config.py) of tables without a tag that names one.
     """
@@ -35,7 +39,9 @@ class Context:
         "engine",
         "meter",
         "new_id",
+        "observed",
         "plans",
+        "statements",
         "stream_shards",
         "ttl_change_interval",
         "write_isolation",
@@ -61,8 +67,10 @@ class Context:
         self.stream_shards = stream_shards
         self.ttl_change_interval = ttl_change_interval
         self.write_isolation = write_isolation
-        self.plans = Plans()
-        self.meter = Meter(engine.usage, engine.say, elapsed, enforce_throughput)
+        self.plans: Kept[Plan] = Kept()
+        self.statements: Kept[PointRead] = Kept()
+        self.observed = Observed()
+        self.meter = Meter(engine, elapsed, enforce_throughput)
 
     def table(self, name: str) -> Table:
         """The open table that `name`, a table's name or ARN, stands for."""

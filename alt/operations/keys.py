@@ -96,7 +96,7 @@ def hash_value(attribute: KeyAttribute, value: AttributeValue) -> EncodedKey:
     """The column value of a hash attribute, which is of its type. Refuses an empty or too long one."""
     encoded: EncodedKey = value["S"] if attribute.type == "S" else encode(value)
     if not encoded:
-        raise empty_key(attribute)
+        raise _empty_key(attribute)
     if len(encoded) > MAX_HASH_KEY_BYTES // 4 and key_size(value) > MAX_HASH_KEY_BYTES:
         raise key_too_long(is_hash=True)
     return encoded
@@ -106,7 +106,7 @@ def range_value(attribute: KeyAttribute, value: AttributeValue) -> EncodedKey:
     """The same of a range attribute."""
     encoded: EncodedKey = value["S"] if attribute.type == "S" else encode(value)
     if not encoded:
-        raise empty_key(attribute)
+        raise _empty_key(attribute)
     if len(encoded) > MAX_RANGE_KEY_BYTES // 4 and key_size(value) > MAX_RANGE_KEY_BYTES:
         raise key_too_long(is_hash=False)
     return encoded
@@ -118,16 +118,24 @@ def key_too_long(*, is_hash: bool) -> ApiError:
     return invalid_parameters("Aggregated size of all range keys has exceeded the size limit of 1024 bytes")
 
 
-def empty_key(attribute: KeyAttribute) -> ApiError:
+class EmptyKeyError(ApiError):
+    """A key value, of the table or of an index, is empty: it fails a transaction as a whole, where others cancel it."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__("ValidationException", f"One or more parameter values are not valid. {problem}")
+
+
+def cannot_be_empty(attribute: KeyAttribute) -> str:
     kind = "string" if attribute.type == "S" else "binary"
-    return validation(
-        "One or more parameter values are not valid. The AttributeValue for a key attribute "
-        f"cannot contain an empty {kind} value. Key: {attribute.name}"
-    )
+    return f"The AttributeValue for a key attribute cannot contain an empty {kind} value."
+
+
+def _empty_key(attribute: KeyAttribute) -> ApiError:
+    return EmptyKeyError(f"{cannot_be_empty(attribute)} Key: {attribute.name}")
 
 
 def check_key_not_empty(definition: TableDefinition, item: Item) -> None:
     """Refuse an empty key value, whatever else is wrong with the key."""
     for attribute in definition.key_attributes:
         if item.get(attribute.name, {}).get(attribute.type) == "":
-            raise empty_key(attribute)
+            raise _empty_key(attribute)

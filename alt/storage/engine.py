@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, TypeVar, Union, overload
 
 from alt.errors import ApiError, ForeseenError, without_trace
+from alt.storage.model.activity import Activity, FileSize
 from alt.storage.model.changes import ChangesFound, ChangesRead, Positions
 from alt.storage.model.definition import Backup, TableDefinition
 from alt.storage.model.items import Token, Write, Written
 from alt.storage.model.keys import RowKey
 from alt.storage.model.pages import PageFound, PageRead
 from alt.storage.model.reads import Counts, KeysFound, KeysRead, Sized
-from alt.storage.model.usage import KeyLimit
+from alt.storage.model.usage import KeyLimit, Others
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -33,6 +34,10 @@ def no_progress(_done: int, _total: int) -> None:
 
 class NotReadyError(ForeseenError):
     """The tables of a request cannot be used just now. It has done nothing, and begins anew `when_ready`."""
+
+
+class UnusableEngineError(ForeseenError):
+    """What keeps the data cannot be used as it is; the text says what to do."""
 
 
 class ConflictError(ForeseenError):
@@ -54,7 +59,9 @@ class Table(Protocol):
         self,
     ) -> str | None: ...  # the definition's, which is looked up too often to be looked for
 
-    def get(self, key: RowKey) -> Answer[Sized | None]: ...
+    def get(self, key: RowKey, *, is_consistent: bool) -> Answer[Sized | None]:
+        """One item. A read that is not consistent may find it as it was; so may those of `page` and `get_all`."""
+        ...
 
     def page(self, read: PageRead) -> Answer[PageFound]: ...
 
@@ -88,6 +95,8 @@ class Engine(Protocol):
     def backups(self) -> Backups: ...
     @property
     def usage(self) -> Usage: ...
+    @property
+    def is_encrypted(self) -> bool: ...
 
     # Any of these may raise NotReadyError.
     def table(self, name: str) -> Table | None: ...
@@ -98,7 +107,7 @@ class Engine(Protocol):
     def definition(self, name: str) -> TableDefinition | None: ...
     def definitions(self) -> Iterable[TableDefinition]: ...
 
-    def create(self, definition: TableDefinition, progress: Progress = no_progress) -> Answer[bool]:
+    def create(self, definition: TableDefinition) -> Answer[bool]:
         """False if the name is taken. A definition with a `restore` is filled in the background."""
         ...
 
@@ -107,6 +116,21 @@ class Engine(Protocol):
         ...
 
     def remove(self, definition: TableDefinition) -> asyncio.Future[None]: ...
+
+    def remove_keeping(self, definition: TableDefinition, backup: Backup | None) -> asyncio.Future[None]:
+        """Remove a table, for its definition says that it is `deleted`, which leaves something.
+
+        Its streams can be read as long as they are readable, and `backup` is made of it in the background.
+        """
+        ...
+
+    def deleted(self) -> Iterable[TableDefinition]:
+        """The tables that were removed so, while there is something of them."""
+        ...
+
+    def deleted_table(self, definition: TableDefinition) -> Table | None:
+        """One of them, to read its changes."""
+        ...
 
     def settled(self, definition: TableDefinition) -> asyncio.Future[Any]:
         """Resolves once the TimeToLive that the definition asks for is in effect."""
@@ -129,8 +153,17 @@ class Engine(Protocol):
     ) -> Answer[U]:
         """All the writes or none. Where one is refused, or meets another transaction, none is done.
 
-        `replayed` finishes what a transaction of this token has done already, given the bytes of the items.
+        `replayed` finishes what a transaction of this token has done already, given of each item the bytes that it
+        had then, before or after, whichever are more. An engine that was started anew since may give those of now.
         """
+        ...
+
+    def activity(self, limit: int) -> Activity:
+        """What was consumed is of so many tables, the first by name."""
+        ...
+
+    def file_sizes(self, limit: int) -> Answer[Sequence[FileSize]]:
+        """Of so many tables that have files, the first by name."""
         ...
 
     def say(self, error: BaseException) -> bool:
@@ -138,6 +171,11 @@ class Engine(Protocol):
         ...
 
     def is_fault(self, error: BaseException) -> bool: ...
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether requests are likely to be answered: what keeps the data was there just now."""
+        ...
 
 
 class Backups(Protocol):
@@ -158,6 +196,9 @@ class Usage(Protocol):
     def add_throttled(self, access_key: str, table: str) -> None: ...
     def store(self) -> Answer[None]: ...
     def limits(self) -> Mapping[str, KeyLimit]: ...
+    def others(self) -> Answer[Others]:
+        """What others have consumed since this was asked last, of access keys only the limited ones."""
+        ...
 
 
 async def settled(answer: Answer[T]) -> T:

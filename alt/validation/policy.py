@@ -63,9 +63,12 @@ _BY_TABLE = frozenset({"BatchGetRequestMap", "BatchWriteItemRequestMap"})
 # Structures whose missing members the operation words.
 _NOTHING_REQUIRED = frozenset({"CreateReplicationGroupMemberAction", "Tag"})
 
-# Members that the model leaves optional because a replica of a global table, which Alt does not have
-# yet, takes them from its source.
-_ALSO_REQUIRED = {"CreateTableInput": ("AttributeDefinitions", "KeySchema")}
+# Members that the model leaves optional and the service wants. A table's are optional because a replica of a global
+# table, which Alt does not have yet, takes them from its source.
+_ALSO_REQUIRED = {
+    "CreateTableInput": ("AttributeDefinitions", "KeySchema"),
+    "ShardFilter": ("Type", "ShardId"),
+}
 
 # The walk of the request's members, where it is not the model's.
 _ORDER = {

@@ -76,11 +76,25 @@ class AttributeValueUpdate(TypedDict):
     Action: NotRequired[AttributeAction]
 
 
+class BatchExecuteStatementInput(TypedDict):
+    """A request for BatchExecuteStatement."""
+
+    Statements: list[BatchStatementRequest]
+    ReturnConsumedCapacity: NotRequired[ReturnConsumedCapacity]
+
+
 class BatchGetItemInput(TypedDict):
     """A request for BatchGetItem."""
 
     RequestItems: dict[str, KeysAndAttributes]
     ReturnConsumedCapacity: NotRequired[ReturnConsumedCapacity]
+
+
+class BatchStatementRequest(TypedDict):
+    Statement: str
+    Parameters: NotRequired[list[AttributeValue]]
+    ConsistentRead: NotRequired[bool]
+    ReturnValuesOnConditionCheckFailure: NotRequired[ReturnValuesOnConditionCheckFailure]
 
 
 class BatchWriteItemInput(TypedDict):
@@ -213,6 +227,13 @@ class DeleteRequest(TypedDict):
     Key: Item
 
 
+class DeleteResourcePolicyInput(TypedDict):
+    """A request for DeleteResourcePolicy."""
+
+    ResourceArn: str
+    ExpectedRevisionId: NotRequired[str]
+
+
 class DeleteTableInput(TypedDict):
     """A request for DeleteTable."""
 
@@ -269,6 +290,26 @@ class DisassociateReplicationGroupMemberAction(TypedDict):
     DisassociationMode: DisassociationMode
 
 
+class ExecuteStatementInput(TypedDict):
+    """A request for ExecuteStatement."""
+
+    Statement: str
+    Parameters: NotRequired[list[AttributeValue]]
+    ConsistentRead: NotRequired[bool]
+    NextToken: NotRequired[str]
+    ReturnConsumedCapacity: NotRequired[ReturnConsumedCapacity]
+    Limit: NotRequired[int]
+    ReturnValuesOnConditionCheckFailure: NotRequired[ReturnValuesOnConditionCheckFailure]
+
+
+class ExecuteTransactionInput(TypedDict):
+    """A request for ExecuteTransaction."""
+
+    TransactStatements: list[ParameterizedStatement]
+    ClientRequestToken: NotRequired[str]
+    ReturnConsumedCapacity: NotRequired[ReturnConsumedCapacity]
+
+
 class ExpectedAttributeValue(TypedDict):
     Value: NotRequired[AttributeValue]
     Exists: NotRequired[bool]
@@ -300,6 +341,12 @@ class GetRecordsInput(TypedDict):
 
     ShardIterator: str
     Limit: NotRequired[int]
+
+
+class GetResourcePolicyInput(TypedDict):
+    """A request for GetResourcePolicy."""
+
+    ResourceArn: str
 
 
 class GetShardIteratorInput(TypedDict):
@@ -393,6 +440,12 @@ class OnDemandThroughputOverride(TypedDict):
     MaxReadRequestUnits: NotRequired[int]
 
 
+class ParameterizedStatement(TypedDict):
+    Statement: str
+    Parameters: NotRequired[list[AttributeValue]]
+    ReturnValuesOnConditionCheckFailure: NotRequired[ReturnValuesOnConditionCheckFailure]
+
+
 class PointInTimeRecoverySpecification(TypedDict):
     PointInTimeRecoveryEnabled: bool
     RecoveryPeriodInDays: NotRequired[int]
@@ -439,6 +492,15 @@ class PutItemInput(TypedDict):
 
 class PutRequest(TypedDict):
     Item: Item
+
+
+class PutResourcePolicyInput(TypedDict):
+    """A request for PutResourcePolicy."""
+
+    ResourceArn: str
+    Policy: str
+    ExpectedRevisionId: NotRequired[str]
+    ConfirmRemoveSelfResourceAccess: NotRequired[bool]
 
 
 class QueryInput(TypedDict):
@@ -540,8 +602,8 @@ class SearchSchemaElement(TypedDict):
 
 
 class ShardFilter(TypedDict):
-    Type: NotRequired[ShardFilterType]
-    ShardId: NotRequired[str]
+    Type: ShardFilterType
+    ShardId: str
 
 
 class StreamSpecification(TypedDict):

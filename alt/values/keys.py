@@ -2,17 +2,17 @@
 
 - S is the text itself: SQLite's BINARY collation compares its UTF-8 bytes.
 - B is a BLOB of the raw bytes: SQLite compares them unsigned, a prefix first.
-- N is a BLOB that sorts by value:
+- N is a BLOB that sorts by value, as the service itself has it, which hashes these bytes (alt/storage/model/keys.py):
 
       zero      80
-      positive  C0 exponent digits
-      negative  40 ~exponent ~digits FF
+      positive  exponent digits
+      negative  ~exponent 102-digits 66
 
   A number is 0.d1d2d3... times 100 to the exponent, each d a pair of decimal
-  digits and d1 not zero. The exponent is stored plus 64; digits are packed two
-  to a byte (42 is 0x42), without zero bytes at the end. A negative number's
-  bytes are complemented so that larger magnitudes come first, and end in a byte
-  above every digit's, since there the longer number is the smaller one.
+  digits, up to 20, and d1 not zero. The exponent stands plus 192, and a pair plus 1 in a
+  byte, without zeros at the end. A negative number's are turned round so that larger
+  magnitudes come first, and end in a byte above every pair's, since there the longer
+  number is the smaller one; one of 20 pairs needs none.
 """
 
 from __future__ import annotations
@@ -24,13 +24,18 @@ from alt.values.sizes import binary_size, text_size
 from alt.values.types import AttributeValue
 
 _ZERO = b"\x80"
+# By exponent plus 64: base 100 takes 1E-130 to 9.99E+125 into -64 to 63.
+_POSITIVE = [bytes((0x80 + exponent,)) for exponent in range(128)]
+_NEGATIVE = [bytes((0x7F - exponent,)) for exponent in range(128)]
 _EXPONENT_BIAS = 64
-# Sign and exponent, by biased exponent: base 100 takes 1E-130 to 9.99E+125 into -64 to 63.
-_POSITIVE = [bytes((0xC0, exponent)) for exponent in range(128)]
-_NEGATIVE = [bytes((0x40, 0xFF - exponent)) for exponent in range(128)]
-# Digit bytes 00 to 99 (packed decimal) become FE down to 65, below the end mark.
-_COMPLEMENT = bytes(max(0xFE - digit, 0) for digit in range(256))
-_END = b"\xff"
+_MAX_PAIRS = 20
+_END = b"\x66"
+# From packed decimal, which `bytes.fromhex` makes (42 is 0x42), to pairs, and back. Other bytes stay as they are.
+_PACKED = bytes(16 * (pair // 10) + pair % 10 for pair in range(100))
+_PAIRS = bytes.maketrans(_PACKED, bytes(range(1, 101)))
+_NEGATIVE_PAIRS = bytes.maketrans(_PACKED, bytes(range(101, 1, -1)))
+_FROM_PAIRS = bytes.maketrans(bytes(range(1, 101)), _PACKED)
+_FROM_NEGATIVE_PAIRS = bytes.maketrans(bytes(range(101, 1, -1)), _PACKED)
 
 _MAX_CODE_POINT = 0x10FFFF
 _LAST_BEFORE_SURROGATES = 0xD7FF
@@ -72,9 +77,11 @@ def encode_number(text: str) -> bytes:
     if len(digits) & 1:
         digits += "0"
     exponent = (point + 1) // 2 + _EXPONENT_BIAS
-    if negative:
-        return _NEGATIVE[exponent] + bytes.fromhex(digits).translate(_COMPLEMENT) + _END
-    return _POSITIVE[exponent] + bytes.fromhex(digits)
+    packed = bytes.fromhex(digits)
+    if not negative:
+        return _POSITIVE[exponent] + packed.translate(_PAIRS)
+    end = _END if len(packed) < _MAX_PAIRS else b""
+    return _NEGATIVE[exponent] + packed.translate(_NEGATIVE_PAIRS) + end
 
 
 def decode(column: str | bytes, kind: str) -> AttributeValue:
@@ -88,11 +95,13 @@ def decode_number(column: bytes) -> str:
     """The canonical text of a number's BLOB."""
     if column == _ZERO:
         return "0"
-    negative = column[0] == _NEGATIVE[0][0]
-    exponent = 0xFF - column[1] if negative else column[1]
-    # A byte and its complement add up to 0xFE, so the table works both ways.
-    packed = column[2:-1].translate(_COMPLEMENT) if negative else column[2:]
-    digits = packed.hex()
+    negative = column[0] < _POSITIVE[0][0]
+    if negative:
+        exponent = 0x7F - column[0]
+        digits = column[1:].removesuffix(_END).translate(_FROM_NEGATIVE_PAIRS).hex()
+    else:
+        exponent = column[0] - 0x80
+        digits = column[1:].translate(_FROM_PAIRS).hex()
     point = 2 * (exponent - _EXPONENT_BIAS)
     whole = digits[: max(point, 0)].ljust(point, "0").lstrip("0") or "0"
     fraction = ("0" * -point + digits[max(point, 0) :]).rstrip("0")

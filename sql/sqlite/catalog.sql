@@ -6,6 +6,14 @@ CREATE TABLE dynamo_table (
     definition TEXT NOT NULL
 ) WITHOUT ROWID;
 
+-- Tables that were deleted and whose files are kept for a while: a day for the readers of their streams, and until the
+-- backup is made that the deletion leaves. `definition` says when that was.
+CREATE TABLE deleted_table (
+    file       TEXT PRIMARY KEY,
+    definition TEXT NOT NULL,
+    backup     TEXT            -- its id
+) WITHOUT ROWID;
+
 -- Files to be deleted, by their paths in the data directory: those of what was removed, and those in the making until
 -- something owns them. Nothing else is ever deleted.
 CREATE TABLE doomed_file (
@@ -27,5 +35,5 @@ CREATE TABLE backup (
     available  INTEGER NOT NULL,  -- 0 while its file is being written
     file       TEXT NOT NULL UNIQUE,
     definition TEXT NOT NULL,
-    checksum   INTEGER        -- CRC32 of its file; NULL where it was taken by format 1
+    checksum   INTEGER        -- CRC32 of its file; NULL while it is being written
 ) WITHOUT ROWID;

@@ -8,7 +8,7 @@ CREATE TABLE item (
     sk   NOT NULL,
     size INTEGER NOT NULL,   -- bytes, by DynamoDB's rules
     item TEXT NOT NULL,      -- DynamoDB JSON
-    checksum INTEGER,        -- CRC32 of the item; NULL where it was stored by format 1
+    checksum INTEGER NOT NULL,  -- CRC32 of the item
     PRIMARY KEY (slot, pk, sk)
 ) WITHOUT ROWID;
 
@@ -55,12 +55,13 @@ CREATE TABLE token (
 ) WITHOUT ROWID;
 CREATE INDEX token_expiry ON token (expires);
 
--- Whether an item with an escaped NUL was ever stored: SQL alone cannot filter such (alt/expressions/sql.py).
+-- Whether an item with an escaped NUL was ever stored: SQL alone cannot filter such (alt/storage/sqlite/filters.py).
 CREATE TABLE peculiarity (nul INTEGER NOT NULL);
 INSERT INTO peculiarity VALUES (0);
 
 -- What changed, while a stream or point-in-time recovery asks for it (alt/storage/sqlite/change_log.py). A size and an
--- item (DynamoDB JSON) are NULL where there was, or is, none. AUTOINCREMENT: a number is never given twice.
+-- item (DynamoDB JSON) are NULL where there was, or is, none, and so is the item's CRC32. AUTOINCREMENT: a number is
+-- never given twice.
 CREATE TABLE change (
     seq      INTEGER PRIMARY KEY AUTOINCREMENT,
     at       REAL NOT NULL,     -- epoch seconds
@@ -71,5 +72,7 @@ CREATE TABLE change (
     old_size INTEGER,
     new_size INTEGER,
     old      TEXT,
-    new      TEXT
+    new      TEXT,
+    old_checksum INTEGER,
+    new_checksum INTEGER
 );

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 from botocore.exceptions import ClientError
+
+from alt import testing
+from alt.auth.keys import AccessKey
+from alt.certificates import make_authority, make_certificate
+from alt.config import Role
+from alt.storage.sqlite.access_keys import AccessKeys
 
 Refusal = Callable[..., tuple[str, str]]
 
@@ -66,3 +74,28 @@ def table_of(dynamodb: Any) -> Callable[..., str]:
 def table(table_of: Callable[..., str]) -> str:
     """The shared table with the partition key `pk`, a string."""
     return table_of("S")
+
+
+class Guarded(NamedTuple):
+    """A server that speaks HTTPS and asks for signatures; `ca` is the certificate that clients have to know."""
+
+    url: str
+    key: AccessKey
+    ca: Path
+
+
+@contextmanager
+def guarded_server(folder: Path, role: Role) -> Iterator[Guarded]:
+    authority = make_authority("tests")
+    made = make_certificate(authority, ["127.0.0.1"])
+    (folder / "ca.pem").write_bytes(authority.certificate)
+    (folder / "cert.pem").write_bytes(made.certificate)
+    (folder / "key.pem").write_bytes(made.key)
+    data = folder / "data"
+    data.mkdir()
+    stored = AccessKeys(data)
+    key = stored.create("sdk", role, 0.0)
+    stored.close()
+    tls = {"tls_cert": folder / "cert.pem", "tls_key": folder / "key.pem"}
+    with testing.serve(data_dir=data, auth="enforce", sync="off", **tls) as server:
+        yield Guarded(server.url, key, folder / "ca.pem")

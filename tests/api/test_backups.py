@@ -83,6 +83,23 @@ def test_a_restored_table_is_the_table_of_then(client: Any) -> None:
     assert _items(client, "again") == then
 
 
+def test_a_restore_with_a_vector_index_is_refused_and_makes_nothing(dynamodb: Any) -> None:
+    dynamodb.create_table(TableName="without-vectors", **TABLE)
+    arn = _backup(dynamodb, "without-vectors")
+    index = {
+        "IndexName": "near",
+        "VectorAttribute": {"AttributeName": "place"},
+        "Projection": {"ProjectionType": "ALL"},
+        "Dimensions": 2,
+        "DistanceFunction": "COSINE",
+    }
+    with pytest.raises(ClientError, match="UnknownOperationException"):
+        dynamodb.restore_table_from_backup(
+            BackupArn=arn, TargetTableName="with-vectors", VectorIndexOverride=[index]
+        )
+    assert "with-vectors" not in dynamodb.list_tables()["TableNames"]
+
+
 def test_backups_and_restored_tables_outlive_the_server(start_server: Any, tmp_path: Path) -> None:
     server = start_server("--data-dir", tmp_path)
     client = server.client()
@@ -94,6 +111,13 @@ def test_backups_and_restored_tables_outlive_the_server(start_server: Any, tmp_p
     server.stop()
     client = start_server("--data-dir", tmp_path).client()
     assert len(_items(client, "copy")) == 11
+    summary = client.describe_table(TableName="copy")["Table"]["RestoreSummary"]
+    assert summary.pop("RestoreDateTime").timestamp() > 0
+    assert summary == {
+        "SourceBackupArn": arn,
+        "SourceTableArn": arn.partition("/backup/")[0],
+        "RestoreInProgress": False,
+    }
     assert [backup["BackupArn"] for backup in client.list_backups()["BackupSummaries"]] == [arn]
     assert _restored(client, arn, "again")["ItemCount"] == 10
     client.delete_backup(BackupArn=arn)
@@ -137,6 +161,7 @@ def writers(start_server: Any, tmp_path: Path) -> Iterator[list[_PairWriter]]:
         thread.join()
 
 
+@pytest.mark.nightly
 def test_a_backup_under_writes_is_of_one_moment(writers: list[_PairWriter]) -> None:
     client = writers[0].client
     while any(writer.last < 5 for writer in writers):
@@ -181,13 +206,22 @@ def _local(name: str, attribute: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "overrides",
     [
-        {},
-        {"LocalSecondaryIndexOverride": []},
-        {"LocalSecondaryIndexOverride": [_local("two", "b")]},
-        {"LocalSecondaryIndexOverride": [_local("two", "a"), _local("one", "b")]},
-        {"GlobalSecondaryIndexOverride": [], "LocalSecondaryIndexOverride": [_local("one", "a")]},
+        pytest.param({}, id="as it was"),
+        pytest.param({"LocalSecondaryIndexOverride": []}, id="no local index", marks=pytest.mark.nightly),
+        pytest.param(
+            {"LocalSecondaryIndexOverride": [_local("two", "b")]},
+            id="one local index",
+            marks=pytest.mark.nightly,
+        ),
+        pytest.param(
+            {"LocalSecondaryIndexOverride": [_local("two", "a"), _local("one", "b")]}, id="names exchanged"
+        ),
+        pytest.param(
+            {"GlobalSecondaryIndexOverride": [], "LocalSecondaryIndexOverride": [_local("one", "a")]},
+            id="no global index",
+            marks=pytest.mark.nightly,
+        ),
     ],
-    ids=["as it was", "no local index", "one local index", "names exchanged", "no global index"],
 )
 def test_everything_in_a_restored_file_follows_from_its_items(
     overrides: dict[str, Any], start_server: Any, tmp_path: Path

@@ -196,7 +196,7 @@ def test_the_table_is_named_as_the_request_named_it(dynamodb: Any, indexed: str,
 # Transactions
 
 
-def test_a_transaction_costs_twice_and_says_which_units(
+def test_a_transaction_costs_twice_but_for_its_entries_and_says_which_units(
     dynamodb: Any, indexed: str, table: str, pk: str
 ) -> None:
     answer = dynamodb.transact_write_items(
@@ -212,23 +212,67 @@ def test_a_transaction_costs_twice_and_says_which_units(
         ],
         ReturnConsumedCapacity="INDEXES",
     )
-    two, four = ({"CapacityUnits": n, "WriteCapacityUnits": n} for n in (2.0, 4.0))
+    one, two, three = ({"CapacityUnits": n, "WriteCapacityUnits": n} for n in (1.0, 2.0, 3.0))
     assert answer["ConsumedCapacity"] == [
-        {"TableName": indexed, **four, "Table": two, "GlobalSecondaryIndexes": {"all": two}},
+        {"TableName": indexed, **three, "Table": two, "GlobalSecondaryIndexes": {"all": one}},
         {"TableName": table, **two, "Table": two},
     ]
 
 
-def test_a_replayed_token_costs_reads(dynamodb: Any, table: str, pk: str) -> None:
+ENTRIES: list[tuple[dict[str, str], dict[str, str] | None, dict[str, float]]] = [
+    ({"a": "a", "b": "b", "y": LONG}, None, {"table": 4, "local": 1, "all": 2, "keys": 1}),
+    ({"b": "b"}, {"b": "B"}, {"table": 2, "all": 2}),
+    ({"a": "a", "b": "b"}, {}, {"table": 2, "local": 1, "all": 1, "keys": 1}),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "expected"), ENTRIES)
+def test_entries_count_once_in_a_transaction(
+    dynamodb: Any,
+    indexed: str,
+    pk: str,
+    before: dict[str, str],
+    after: dict[str, str] | None,
+    expected: dict[str, float],
+) -> None:
+    for attributes in (before,) if after is None else (before, after):
+        answer = dynamodb.transact_write_items(
+            TransactItems=[{"Put": {"TableName": indexed, "Item": item(pk, **attributes)}}],
+            ReturnConsumedCapacity="INDEXES",
+        )
+    (capacity,) = answer["ConsumedCapacity"]
+    assert units(capacity) == {**expected, "total": sum(expected.values())}
+
+
+@pytest.mark.parametrize("tables", [1, 2])
+def test_a_replayed_token_costs_the_reads_of_what_was_charged(
+    dynamodb: Any, indexed: str, table: str, pk: str, tables: int
+) -> None:
+    """The larger of the items before and after, whatever has become of them since."""
+    key = {"pk": {"S": pk}}
+    stored = {name: {**key, "a": {"S": "x" * 9 * KB}} for name in ("deleted", "shrunk", "grows")}
+    for name in ("deleted", "shrunk"):
+        stored[name]["pk"] = {"S": pk + name}
+        dynamodb.put_item(TableName=table, Item=stored[name])
+    actions = [
+        {"Delete": {"TableName": table, "Key": {"pk": {"S": pk + "deleted"}}}},
+        {"Put": {"TableName": table, "Item": {"pk": {"S": pk + "shrunk"}}}},
+        {"Put": {"TableName": table, "Item": stored["grows"]}},
+        {"Put": {"TableName": indexed, "Item": item(pk, b="b", y="y" * 5 * KB)}},
+    ]
     request = {
-        "TransactItems": [{"Put": {"TableName": table, "Item": {"pk": {"S": pk}}}}],
+        "TransactItems": actions[: 2 + tables],
         "ClientRequestToken": pk,
-        "ReturnConsumedCapacity": "TOTAL",
+        "ReturnConsumedCapacity": "INDEXES",
     }
-    shown = [dynamodb.transact_write_items(**request)["ConsumedCapacity"] for _ in range(2)]
-    assert shown == [
-        [{"TableName": table, "CapacityUnits": 2.0, "WriteCapacityUnits": 2.0}],
-        [{"TableName": table, "CapacityUnits": 2.0, "ReadCapacityUnits": 2.0}],
+    written = dynamodb.transact_write_items(**request)["ConsumedCapacity"]
+    assert [units(each)["table"] for each in written] == [60.0, 12.0][:tables]
+    dynamodb.delete_item(TableName=table, Key=key)
+    replayed = dynamodb.transact_write_items(**request)["ConsumedCapacity"]
+    read = [{"CapacityUnits": n, "ReadCapacityUnits": n} for n in (18.0, 4.0)]
+    assert replayed == [
+        {"TableName": name, **each, "Table": each}
+        for name, each in list(zip((table, indexed), read, strict=True))[:tables]
     ]
 
 

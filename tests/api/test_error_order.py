@@ -215,6 +215,10 @@ QUERY = [
         "The provided starting key is outside query boundaries based on provided conditions",
     ),
     Problem(
+        setting(ExclusiveStartKey={"pk": {"S": "x"}}),
+        "The provided exclusive start key is invalid: ExclusiveStartKey: {pk=AttributeValue: {S:x}}",
+    ),
+    Problem(
         setting(FilterExpression="attribute_exists(pk)"),
         "Filter Expression can only contain non-primary key attributes: Primary key attribute: pk",
     ),

@@ -10,6 +10,7 @@ import pytest
 INVALID = "One or more parameter values were invalid: "
 SCHEMA = "The provided key element does not match the schema"
 STARTING_KEY = "The provided starting key is invalid"
+SCALARS = "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed:"
 
 Rows = list[dict[str, Any]]
 
@@ -343,36 +344,208 @@ def test_entries_follow_their_items(dynamodb: Any, changing: str, pk: str) -> No
     assert entries(dynamodb, changing, "local", pk) == []
 
 
-WRONG = [
-    ({"N": "1"}, f"{INVALID}Type mismatch for Index Key gS Expected: S Actual: N IndexName: global"),
-    ({"M": {}}, f"{INVALID}Type mismatch for Index Key gS Expected: S Actual: M IndexName: global"),
-    (
-        {"S": ""},
-        "One or more parameter values are not valid. A value specified for a secondary index key is not "
-        "supported. The AttributeValue for a key attribute cannot contain an empty string value. "
-        "IndexName: global, IndexKey: gS",
-    ),
-    ({"S": "x" * 2049}, f"{INVALID}Size of hashkey has exceeded the maximum size limit of2048 bytes"),
-]
+# Values that no index key can have
 
 
-@pytest.mark.parametrize(("value", "message"), WRONG)
-def test_values_that_no_index_key_can_have(
-    dynamodb: Any, changing: str, refusal: Any, pk: str, value: dict[str, Any], message: str
-) -> None:
-    wrong = {"pkS": {"S": pk}, "skN": {"N": "1"}, "gS": value}
-    expected = ("ValidationException", message)
-    assert refusal(dynamodb.put_item, TableName=changing, Item=wrong) == expected
-    requests = {changing: [{"PutRequest": {"Item": wrong}}]}
-    assert refusal(dynamodb.batch_write_item, RequestItems=requests) == expected
-    with pytest.raises(dynamodb.exceptions.ClientError) as caught:
-        dynamodb.transact_write_items(TransactItems=[{"Put": {"TableName": changing, "Item": wrong}}])
+@pytest.fixture(scope="module")
+def crowded(dynamodb: Any) -> str:
+    """A table in which `kS` is a key of several indexes, the last of which comes first by name."""
+    name = "crowded"
+    create(
+        dynamodb,
+        name,
+        GlobalSecondaryIndexes=[
+            index("zeta", ["kS"], "KEYS_ONLY"),
+            index("gamma", ["nN", "-kS"], "KEYS_ONLY"),
+            index("bytes", ["vB"], "KEYS_ONLY"),
+        ],
+        LocalSecondaryIndexes=[
+            index("omega", ["pkS", "-kS"], "KEYS_ONLY"),
+            index("alpha", ["pkS", "-kS"], "KEYS_ONLY"),
+        ],
+    )
+    return name
+
+
+Attributes = dict[str, Any]
+
+
+def batch_put(client: Any, table: str, put: Attributes) -> Any:
+    return client.batch_write_item(RequestItems={table: [{"PutRequest": {"Item": put}}]})
+
+
+def transact(action: str) -> Callable[..., Any]:
+    def write(client: Any, table: str, **members: Any) -> Any:
+        return client.transact_write_items(TransactItems=[{action: {"TableName": table, **members}}])
+
+    return write
+
+
+PUTS: dict[str, Callable[[Any, str, Attributes], Any]] = {
+    "PutItem": lambda client, table, put: client.put_item(TableName=table, Item=put),
+    "BatchWriteItem": batch_put,
+    "TransactWriteItems": lambda client, table, put: transact("Put")(client, table, Item=put),
+}
+UPDATES: dict[str, Callable[..., Any]] = {
+    "UpdateItem": lambda client, table, **members: client.update_item(TableName=table, **members),
+    "TransactWriteItems": transact("Update"),
+}
+
+
+def how_refused(client: Any, call: Callable[..., Any], *arguments: Any, **members: Any) -> tuple[str, str]:
+    """The level, `request` or `action`, and the message of a refusal."""
+    with pytest.raises(client.exceptions.ClientError) as caught:
+        call(client, *arguments, **members)
     response = caught.value.response
-    if value == {"S": ""}:
-        assert (response["Error"]["Code"], response["Error"]["Message"]) == expected
-    else:
-        assert response["CancellationReasons"] == [{"Code": "ValidationError", "Message": message}]
-    assert entries(dynamodb, changing, "global", pk) == []
+    if "CancellationReasons" in response:
+        ((code, message),) = [reason.values() for reason in response["CancellationReasons"]]
+        assert code == "ValidationError"
+        return "action", message
+    assert response["Error"]["Code"] == "ValidationException"
+    return "request", response["Error"]["Message"]
+
+
+NOT_VALID = "One or more parameter values are not valid. "
+EMPTY = "The AttributeValue for a key attribute cannot contain an empty {} value."
+PUT_EMPTY = f"{NOT_VALID}A value specified for a secondary index key is not supported. {EMPTY}"
+UPDATED_EMPTY = (
+    f"{NOT_VALID}The update expression attempted to update a secondary index key "
+    f"to a value that is not supported. {EMPTY}"
+)
+TOO_LONG = "The update expression attempted to update the secondary index key beyond allowed size limits"
+NO_KEY_TYPE = "The update expression attempted to update the secondary index key to unsupported type"
+
+
+def mismatch(actual: str) -> str:
+    return f"{INVALID}Type mismatch for Index Key kS Expected: S Actual: {actual} IndexName: alpha"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message", "level"),
+    [
+        ("kS", {"N": "1"}, mismatch("N"), "action"),
+        ("kS", {"M": {}}, mismatch("M"), "action"),
+        ("kS", {"NULL": True}, mismatch("NULL"), "action"),
+        ("kS", {"S": ""}, f"{PUT_EMPTY.format('string')} IndexName: alpha, IndexKey: kS", "request"),
+        ("vB", {"B": b""}, f"{PUT_EMPTY.format('binary')} IndexName: bytes, IndexKey: vB", "request"),
+        (
+            "kS",
+            {"S": "x" * 2049},
+            f"{INVALID}Size of hashkey has exceeded the maximum size limit of2048 bytes",
+            "action",
+        ),
+        (
+            "kS",
+            {"S": "x" * 1025},
+            f"{INVALID}Aggregated size of all range keys has exceeded the size limit of 1024 bytes",
+            "action",
+        ),
+    ],
+)
+@pytest.mark.parametrize("operation", PUTS)
+def test_items_that_no_index_can_hold(
+    dynamodb: Any, crowded: str, pk: str, operation: str, name: str, value: Any, message: str, level: str
+) -> None:
+    """`level` is that of a transaction."""
+    expected = level if operation == "TransactWriteItems" else "request", message
+    wrong = item(pk, 1) | {name: value}
+    assert how_refused(dynamodb, PUTS[operation], crowded, wrong) == expected
+    assert "Item" not in dynamodb.get_item(TableName=crowded, Key=item(pk, 1))
+
+
+STRING = {"S": "x"}
+
+
+@pytest.mark.parametrize(
+    ("expression", "value", "message", "level"),
+    [
+        ("SET kS = :v", {"N": "1"}, mismatch("N"), "action"),
+        ("SET kS = :v", {"NULL": True}, mismatch("NULL"), "action"),
+        ("SET kS = if_not_exists(kS, :v)", {"BOOL": True}, mismatch("BOOL"), "action"),
+        ("SET kS = n + :v", {"N": "1"}, mismatch("N"), "action"),
+        ("SET kS = list_append(:v, :v)", {"L": []}, mismatch("L"), "action"),
+        ("ADD kS :v", {"N": "1"}, mismatch("N"), "action"),
+        ("DELETE kS :v", {"SS": ["x"]}, mismatch("SS"), "action"),
+        ("SET kS = :v, b = kS.a", {"N": "1"}, mismatch("N"), "action"),
+        ("SET kS = :v", {"S": ""}, UPDATED_EMPTY.format("string"), "request"),
+        ("SET vB = :v", {"B": b""}, UPDATED_EMPTY.format("binary"), "request"),
+        ("SET kS = :v", {"S": "x" * 2049}, TOO_LONG, "action"),
+        ("SET kS = :v", {"S": "x" * 1025}, TOO_LONG, "action"),
+        ("SET kS = n", None, NO_KEY_TYPE, "action"),
+        ("SET kS = m.n", None, NO_KEY_TYPE, "action"),
+        ("SET kS = if_not_exists(n, :v)", STRING, NO_KEY_TYPE, "action"),
+        ("SET kS = e", None, UPDATED_EMPTY.format("string"), "action"),
+        ("SET kS = l", None, TOO_LONG, "action"),
+        ("SET kS.a = :v", STRING, f"{SCALARS} IndexKey: kS", "action"),
+        ("SET b = kS[0]", None, f"{SCALARS} IndexKey: kS", "action"),
+        ("REMOVE kS.a", None, f"{SCALARS} IndexKey: kS", "action"),
+        ("SET pkS = :v, kS = :v", {"N": "1"}, f"{INVALID}Cannot update attribute pkS. This attribute is part of the key", "action"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("operation", UPDATES)
+def test_updates_to_what_no_index_can_hold(
+    dynamodb: Any,
+    crowded: str,
+    pk: str,
+    operation: str,
+    expression: str,
+    value: Any,
+    message: str,
+    level: str,
+) -> None:
+    """What the request alone tells, it is refused for, before any condition; the rest is seen in the item."""
+    before = item(pk, 1, e="", l="x" * 2049) | {"n": {"N": "1"}, "m": {"M": {"n": {"N": "1"}}}}
+    dynamodb.put_item(TableName=crowded, Item=before)
+    values = {} if value is None else {"ExpressionAttributeValues": {":v": value}}
+    is_foreseen = message not in (NO_KEY_TYPE, TOO_LONG) and expression != "SET kS = e"
+    condition = {"ConditionExpression": "attribute_not_exists(pkS)"} if is_foreseen else {}
+    refused = how_refused(
+        dynamodb,
+        UPDATES[operation],
+        crowded,
+        Key=item(pk, 1),
+        UpdateExpression=expression,
+        **values,
+        **condition,
+    )
+    assert refused == (level if operation == "TransactWriteItems" else "request", message)
+    assert dynamodb.get_item(TableName=crowded, Key=item(pk, 1))["Item"] == before
+
+
+@pytest.mark.parametrize(
+    ("update", "message"),
+    [
+        ({"Value": {"N": "1"}}, mismatch("N")),
+        ({"Value": {"NULL": True}, "Action": "PUT"}, mismatch("NULL")),
+        ({"Value": {"N": "1"}, "Action": "ADD"}, mismatch("N")),
+        ({"Value": {"L": []}, "Action": "ADD"}, mismatch("L")),
+        ({"Value": {"SS": ["x"]}, "Action": "DELETE"}, mismatch("SS")),
+        ({"Value": {"S": ""}}, UPDATED_EMPTY.format("string")),
+        ({"Value": {"S": "x" * 2049}}, TOO_LONG),
+    ],
+)
+def test_attribute_updates_to_what_no_index_can_hold(
+    dynamodb: Any, crowded: str, refusal: Any, pk: str, update: Attributes, message: str
+) -> None:
+    refused = refusal(
+        dynamodb.update_item, TableName=crowded, Key=item(pk, 1), AttributeUpdates={"kS": update}
+    )
+    assert refused == ("ValidationException", message)
+    assert "Item" not in dynamodb.get_item(TableName=crowded, Key=item(pk, 1))
+
+
+def test_updates_that_leave_an_index_key_alone(dynamodb: Any, crowded: str, pk: str) -> None:
+    dynamodb.put_item(TableName=crowded, Item=item(pk, 1, kS="a", nN="1"))
+    for operation in UPDATES.values():
+        operation(dynamodb, crowded, Key=item(pk, 1), UpdateExpression="REMOVE kS")
+        operation(
+            dynamodb,
+            crowded,
+            Key=item(pk, 1),
+            UpdateExpression="SET kS = if_not_exists(kS, :k) ADD nN :n",
+            ExpressionAttributeValues={":k": STRING, ":n": {"N": "1"}},
+        )
+    assert dynamodb.get_item(TableName=crowded, Key=item(pk, 1))["Item"] == item(pk, 1, kS="x", nN="3")
 
 
 @pytest.fixture(scope="module")
@@ -437,20 +610,45 @@ def test_keys_of_several_attributes_are_in_the_order_of_all(many: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "condition",
+    ("condition", "message"),
     [
-        "kS = :a",
-        "bN = :n0",
-        "kS = :a AND bN > :n0",
-        f"{HASH} AND dN = :n1",
-        f"{HASH} AND cS > :x AND dN = :n1",
-        f"{HASH} AND cS = :x AND eB = :e",
+        ("kS = :a", "HASH key attributes bN must have equality conditions specified in the query"),
+        ("bN = :n0", "HASH key attributes kS must have equality conditions specified in the query"),
+        ("cS = :x", "HASH key attributes kS, bN must have equality conditions specified in the query"),
+        (
+            "kS = :a AND bN > :n0",
+            "HASH key attributes bN must have equality conditions specified in the query",
+        ),
+        (
+            f"{HASH} AND dN = :n1",
+            "RANGE key attributes cS must have equality conditions specified in the query "
+            "because a condition is present on key attribute dN",
+        ),
+        (
+            f"{HASH} AND cS > :x AND dN = :n1",
+            "RANGE key attributes cS must have equality conditions specified in the query "
+            "because a condition is present on key attribute dN",
+        ),
+        (
+            f"{HASH} AND cS = :x AND eB = :e",
+            "RANGE key attributes dN must have equality conditions specified in the query "
+            "because a condition is present on key attribute eB",
+        ),
     ],
 )
-def test_conditions_that_leave_gaps_are_refused(many: Any, refusal: Any, condition: str) -> None:
-    kind, message = refusal(many, condition=condition)
-    assert kind == "ValidationException"
-    assert message
+def test_conditions_that_leave_gaps_are_refused(
+    many: Any, refusal: Any, condition: str, message: str
+) -> None:
+    assert refusal(many, condition=condition) == ("ValidationException", message)
+
+
+def test_legacy_conditions_that_leave_gaps_are_refused(dynamodb: Any, many: Any, refusal: Any) -> None:
+    assert many
+    equal = {"ComparisonOperator": "EQ", "AttributeValueList": [{"S": "a"}]}
+    assert refusal(dynamodb.query, TableName="many", IndexName="many", KeyConditions={"kS": equal}) == (
+        "ValidationException",
+        "HASH key attributes bN must have equality conditions specified in the query",
+    )
 
 
 def test_an_item_and_its_entries_in_local_indexes_are_400_kb_at_most(

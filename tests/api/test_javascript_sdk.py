@@ -6,10 +6,13 @@ import os
 import shutil
 import subprocess
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
+
+from alt import testing
+from tests.api.conftest import guarded_server
 
 PACKAGES = ("@aws-sdk/client-dynamodb", "@aws-sdk/lib-dynamodb")
 SCRIPT = """
@@ -49,8 +52,9 @@ await client.send(new DeleteTableCommand({ TableName }));
 """
 
 
-@pytest.mark.skipif(shutil.which("npm") is None, reason="node is not installed")
-def test_a_program_of_the_javascript_sdk(server: Any) -> None:
+@pytest.fixture(scope="module")
+def packages() -> Path:
+    """A folder in which node finds them. The first to want them installs them."""
     folder = Path(tempfile.gettempdir()) / "alt-test-javascript-sdk"
     if not all((folder / "node_modules" / package).exists() for package in PACKAGES):
         folder.mkdir(exist_ok=True)
@@ -65,14 +69,34 @@ def test_a_program_of_the_javascript_sdk(server: Any) -> None:
             str(folder),
         ]
         subprocess.run([*install, *PACKAGES], check=True)
-    script = folder / "session.mjs"
+    return folder
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="node is not installed")
+@pytest.mark.xdist_group("javascript-sdk")  # one after the other: the first one installs
+@pytest.mark.parametrize("is_guarded", [False, True])
+def test_a_program_of_the_javascript_sdk(is_guarded: bool, packages: Path, tmp_path: Path) -> None:
+    """By HTTP without a key, and by HTTPS with one that is asked for."""
+    script = packages / f"session-{is_guarded}.mjs"
     script.write_text(SCRIPT, encoding="utf-8")
-    environment = {
-        "PATH": os.environ["PATH"],
-        "AWS_ENDPOINT_URL_DYNAMODB": server.url,
-        "AWS_ACCESS_KEY_ID": "any",
-        "AWS_SECRET_ACCESS_KEY": "any",
-        "AWS_REGION": "us-east-1",
-    }
-    done = subprocess.run(["node", str(script)], env=environment, capture_output=True, text=True, check=False)
+    with ExitStack() as servers:
+        if is_guarded:
+            server = servers.enter_context(guarded_server(tmp_path, "readwrite"))
+            environment = {
+                "AWS_ENDPOINT_URL_DYNAMODB": server.url,
+                "AWS_ACCESS_KEY_ID": server.key.id,
+                "AWS_SECRET_ACCESS_KEY": server.key.secret,
+                "NODE_EXTRA_CA_CERTS": str(server.ca),
+            }
+        else:
+            url = servers.enter_context(testing.serve()).url
+            environment = {
+                "AWS_ENDPOINT_URL_DYNAMODB": url,
+                "AWS_ACCESS_KEY_ID": "any",
+                "AWS_SECRET_ACCESS_KEY": "any",
+            }
+        environment |= {"PATH": os.environ["PATH"], "AWS_REGION": "us-east-1"}
+        done = subprocess.run(
+            ["node", str(script)], env=environment, capture_output=True, text=True, check=False
+        )
     assert done.returncode == 0, done.stderr

@@ -117,7 +117,7 @@ def use_at_once(server: Server, names: list[str], rounds: int) -> None:
 @pytest.mark.parametrize(
     ("program", "tables", "rounds"),
     [
-        (("-c", PROGRAM), 100, 6),
+        (("-c", PROGRAM), 100, 3),
         pytest.param(("-c", PROGRAM), 1_000, 60, marks=pytest.mark.nightly),
         pytest.param(("-m", "alt.cli", "start"), 1_100, 60, marks=pytest.mark.nightly),
     ],

@@ -163,7 +163,10 @@ def test_writes_and_reads_go_on_while_an_index_is_built(dynamodb: Any, server: A
 
 
 @pytest.mark.parametrize("dropped", [False, True])
-@pytest.mark.parametrize("delay_seconds", [0.0, 0.02, 0.05])
+@pytest.mark.parametrize(
+    "delay_seconds",
+    [pytest.param(0.0, marks=pytest.mark.nightly), 0.02, pytest.param(0.05, marks=pytest.mark.nightly)],
+)
 def test_kill_9_while_an_index_is_changed(
     start_server: Any, tmp_path: Path, dropped: bool, delay_seconds: float
 ) -> None:

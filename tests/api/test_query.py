@@ -219,8 +219,27 @@ def test_a_table_without_sort_key(
     assert [item["a"] for item in found["Items"]] == [{"S": "x"}]
     assert "LastEvaluatedKey" not in found
     limited = query(Limit=1)
-    assert limited["LastEvaluatedKey"] == {"pk": limited["Items"][0]["pk"]}
-    assert query(ExclusiveStartKey=limited["LastEvaluatedKey"])["Items"] == []
+    assert limited["Count"] == 1
+    assert "LastEvaluatedKey" not in limited  # there can be no more, and to go on is refused
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"KeyConditionExpression": "pk = :x", "ExpressionAttributeValues": {":x": {"S": "x"}}},
+        {"KeyConditions": {"pk": {"ComparisonOperator": "EQ", "AttributeValueList": [{"S": "x"}]}}},
+    ],
+)
+def test_a_table_without_a_sort_key_has_nothing_to_go_on_with(
+    dynamodb: Any, table: str, refusal: Refusal, condition: dict[str, Any]
+) -> None:
+    refused = refusal(dynamodb.query, TableName=table, ExclusiveStartKey={"pk": {"S": "x"}}, **condition)
+    assert refused == (
+        "ValidationException",
+        "The provided exclusive start key is invalid: ExclusiveStartKey: {pk=AttributeValue: {S:x}}",
+    )
+    refused = refusal(dynamodb.query, TableName=table, ExclusiveStartKey={"pk": {"S": "other"}}, **condition)
+    assert refused == ("ValidationException", OUTSIDE)
 
 
 @pytest.mark.parametrize(

@@ -184,6 +184,56 @@ def test_segments_partition_the_table(scan: Scan, total: int) -> None:
     assert [key for segment in found for key in segment] == keys(scan())
 
 
+STRINGS = ["2", "8", "9", "1", "6", "hello", "0", "5", "4", "äáöü", "aardman", "7", "3", "zapf"]
+NUMBERS = ["7", "999.9", "8", "3", "2", "-999.9", "9", "4", "-0.09", "6", "1", "0", "0.012345", "5"]
+
+
+@pytest.mark.parametrize(("kind", "recorded"), [("S", STRINGS), ("N", NUMBERS)])
+@pytest.mark.parametrize("by_index", [False, True])
+def test_partitions_come_in_the_order_recorded_from_the_service(
+    dynamodb: Any, kind: str, recorded: list[str], by_index: bool
+) -> None:
+    """In an index by its own partition key: the table's says nothing."""
+    table = f"scan-{uuid.uuid4()}"
+    types = {"pk": kind, "other": "S"} if by_index else {"pk": kind}
+    index = {
+        "IndexName": "by-pk",
+        "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+        "Projection": {"ProjectionType": "ALL"},
+    }
+    dynamodb.create_table(
+        TableName=table,
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": each} for name, each in types.items()],
+        KeySchema=[{"AttributeName": "other" if by_index else "pk", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+        **({"GlobalSecondaryIndexes": [index]} if by_index else {}),
+    )
+    batch_put(dynamodb, table, [{"pk": {kind: key}, "other": {"S": key}} for key in sorted(recorded)])
+    found = dynamodb.scan(TableName=table, **({"IndexName": "by-pk"} if by_index else {}))
+    assert [item["pk"][kind] for item in found["Items"]] == recorded
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "segment"),
+    [
+        ("S", "3635", 0),
+        ("S", "228", 0),
+        ("S", "1668", 1),
+        ("S", "3435", 4),
+        ("N", "251", 1),
+        ("N", "2388", 4095),
+    ],
+)
+def test_segments_hold_what_the_service_was_recorded_to_have_in_them(
+    dynamodb: Any, kind: str, key: str, segment: int
+) -> None:
+    table = create(dynamodb, kind)
+    dynamodb.put_item(TableName=table, Item={"pk": {kind: key}})
+    around = [each for each in (segment - 1, segment, segment + 1) if 0 <= each < 4096]
+    found = [dynamodb.scan(TableName=table, TotalSegments=4096, Segment=each)["Count"] for each in around]
+    assert found == [int(each == segment) for each in around]
+
+
 def test_a_million_segments(scan: Scan) -> None:
     """Each of ten times as many segments is a tenth of one: followed down to a millionth of the table."""
     partition = [("p7", sk) for sk in range(ROWS)]

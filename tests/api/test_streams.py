@@ -44,18 +44,17 @@ def table(dynamodb: Any) -> Iterator[str]:
 
 
 def create(dynamodb: Any, name: str, **members: Any) -> str:
-    """The ARN of the new table's stream."""
-    arn: str = dynamodb.create_table(
+    """The ARN of the new table's stream, if it has one."""
+    description = dynamodb.create_table(
         TableName=name,
         AttributeDefinitions=[
             {"AttributeName": "pk", "AttributeType": "S"},
             {"AttributeName": "sk", "AttributeType": "N"},
         ],
         KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-        BillingMode="PAY_PER_REQUEST",
-        StreamSpecification=SPECIFICATION,
-        **members,
-    )["TableDescription"]["LatestStreamArn"]
+        **{"BillingMode": "PAY_PER_REQUEST", "StreamSpecification": SPECIFICATION, **members},
+    )["TableDescription"]
+    arn: str = description.get("LatestStreamArn", "")
     return arn
 
 
@@ -72,9 +71,9 @@ def read_shards(streams: Any, arn: str) -> list[list[dict[str, Any]]]:
             StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
         )["ShardIterator"]
         records: list[dict[str, Any]] = []
-        while page := (answer := streams.get_records(ShardIterator=token, Limit=7))["Records"]:
+        while token and (page := (answer := streams.get_records(ShardIterator=token, Limit=7))["Records"]):
             records += page
-            token = answer["NextShardIterator"]
+            token = answer.get("NextShardIterator")  # none at the end of a shard that is closed
         found.append(records)
     return found
 
@@ -184,14 +183,6 @@ def test_a_listed_stream_is_described(streams: Any, table: str) -> None:
     assert len(described["Shards"]) == 4
 
 
-def test_the_stream_of_a_table_that_is_gone(dynamodb: Any, streams: Any) -> None:
-    name = f"gone-{uuid.uuid4()}"
-    arn = create(dynamodb, name)
-    dynamodb.delete_table(TableName=name)
-    with pytest.raises(ClientError, match=r"ResourceNotFoundException.*Stream: .* not found"):
-        streams.describe_stream(StreamArn=arn)
-
-
 def test_errors_reach_the_client(streams: Any) -> None:
     with pytest.raises(streams.exceptions.ResourceNotFoundException) as refused:
         streams.describe_stream(StreamArn=MISSING)
@@ -207,6 +198,55 @@ def test_the_number_of_shards_is_a_setting(start_server: Any) -> None:
     arn = create(server.client(), "Music")
     described = server.client("dynamodbstreams").describe_stream(StreamArn=arn)["StreamDescription"]
     assert len(described["Shards"]) == 7
+
+
+@pytest.mark.parametrize(
+    ("read_units", "write_units", "shards"),
+    [(5, 5, 1), (3_000, 1_000, 1), (3_001, 1, 2), (1, 2_500, 3), (40_000, 40_000, 4)],
+)
+def test_a_provisioned_table_has_a_shard_for_each_partition(
+    dynamodb: Any, streams: Any, read_units: int, write_units: int, shards: int
+) -> None:
+    name = f"provisioned-{uuid.uuid4()}"
+    units = {"ReadCapacityUnits": read_units, "WriteCapacityUnits": write_units}
+    arn = create(dynamodb, name, BillingMode="PROVISIONED", ProvisionedThroughput=units)
+    assert shard_count(streams, arn) == shards
+    for enabled in (False, True):
+        specification = SPECIFICATION if enabled else {"StreamEnabled": False}
+        dynamodb.update_table(TableName=name, StreamSpecification=specification)
+    assert shard_count(streams, arn_of(dynamodb, name)) == shards
+    # By the billing mode that there is once the request is done.
+    dynamodb.update_table(TableName=name, StreamSpecification={"StreamEnabled": False})
+    dynamodb.update_table(TableName=name, BillingMode="PAY_PER_REQUEST", StreamSpecification=SPECIFICATION)
+    assert shard_count(streams, arn_of(dynamodb, name)) == 4
+    dynamodb.delete_table(TableName=name)
+
+
+def shard_count(streams: Any, arn: str) -> int:
+    return len(streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"])
+
+
+@pytest.mark.parametrize(
+    ("shard_filter", "missing"),
+    [
+        ({"Type": "CHILD_SHARDS"}, ["shardId"]),
+        ({"ShardId": "shardId-00000001795521600000-00000000"}, ["type"]),
+        ({}, ["shardId", "type"]),
+    ],
+)
+def test_half_a_filter_of_shards_is_refused(
+    streams: Any, table: str, dynamodb: Any, shard_filter: dict[str, str], missing: list[str]
+) -> None:
+    with pytest.raises(ClientError) as refused:
+        streams.describe_stream(StreamArn=arn_of(dynamodb, table), ShardFilter=shard_filter)
+    error = refused.value.response["Error"]
+    assert error["Code"] == "ValidationException"
+    breaches = [
+        f"Value null at 'shardFilter.{member}' failed to satisfy constraint: Member must not be null"
+        for member in missing
+    ]
+    errors = "error" if len(missing) == 1 else "errors"
+    assert error["Message"] == f"{len(missing)} validation {errors} detected: {'; '.join(breaches)}"
 
 
 def test_an_expired_item_leaves_a_record_of_the_service(start_server: Any) -> None:

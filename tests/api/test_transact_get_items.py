@@ -52,20 +52,47 @@ def test_each_get_has_its_own_projection(dynamodb: Any, table: str, three: list[
     assert answer["Responses"] == [{"Item": {"a": {"M": {"b": {"S": "x"}}}}}, {"Item": {"c": {"N": "2"}}}, {}]
 
 
+@pytest.mark.parametrize("projection", ["absent", "a.absent", "a[0]"])
+def test_a_projection_that_matches_nothing_leaves_no_item(
+    dynamodb: Any, table: str, three: list[str], projection: str
+) -> None:
+    answer = dynamodb.transact_get_items(
+        TransactItems=[get(table, three[0], ProjectionExpression=projection), get(table, three[2])]
+    )
+    assert answer["Responses"] == [{}, {}]
+
+
+def test_names_are_idle_without_a_projection(dynamodb: Any, table: str, three: list[str]) -> None:
+    gets = [get(table, three[0], ExpressionAttributeNames={"#unused": "a"})]
+    answer = dynamodb.transact_get_items(TransactItems=gets)
+    assert answer["Responses"][0]["Item"]["pk"] == {"S": three[0]}
+
+
 @pytest.mark.parametrize(
     "key", [{}, {"pk": {"N": "1"}}, {"pk": {"M": {}}}, {"pk": {"S": "x"}, "b": {"S": "x"}}, {"b": {"S": "x"}}]
 )
 def test_a_key_that_fits_no_item_cancels_it(
     dynamodb: Any, table: str, three: list[str], key: dict[str, Any]
 ) -> None:
+    """Only the first such key is told."""
+    misfit = {"Get": {"TableName": table, "Key": key}}
     with pytest.raises(dynamodb.exceptions.TransactionCanceledException) as cancelled:
-        dynamodb.transact_get_items(
-            TransactItems=[get(table, three[0]), {"Get": {"TableName": table, "Key": key}}]
-        )
+        dynamodb.transact_get_items(TransactItems=[get(table, three[0]), misfit, misfit])
     assert cancelled.value.response["CancellationReasons"] == [
         {"Code": "None"},
         {"Code": "ValidationError", "Message": MISMATCH},
+        {"Code": "None"},
     ]
+
+
+def test_a_projection_into_a_key_cancels_it(dynamodb: Any, table: str, three: list[str]) -> None:
+    with pytest.raises(dynamodb.exceptions.TransactionCanceledException) as cancelled:
+        dynamodb.transact_get_items(TransactItems=[get(table, three[0], ProjectionExpression="pk.x")])
+    (reason,) = cancelled.value.response["CancellationReasons"]
+    assert (reason["Code"], reason["Message"].split(";")[0]) == (
+        "ValidationError",
+        "Key attributes must be scalars",
+    )
 
 
 REFUSED: list[tuple[str, Callable[[str, str], list[Any]], str, str]] = [

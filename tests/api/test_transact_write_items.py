@@ -16,6 +16,7 @@ Action = dict[str, Any]
 
 INVALID = "One or more parameter values were invalid: "
 MISMATCH = "The provided key element does not match the schema"
+SCALARS = "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed:"
 FAILED = {"Code": "ConditionalCheckFailed", "Message": "The conditional request failed"}
 NONE = {"Code": "None"}
 
@@ -242,7 +243,10 @@ CANCELLING: list[tuple[str, Callable[[str, str, str], Action], str]] = [
     ("attribute that is not there", lambda t, _, pk: update(t, pk, "SET n = absent"), "The provided expression refers to an attribute that does not exist in the item"),
     ("update that grows too large", lambda t, _, pk: update(t, pk, "SET big = :v", {":v": {"S": "x" * 409_600}}), "Item size to update has exceeded the maximum allowed size"),
     ("put of a wrong-typed index key", lambda _, o, pk: put(o, pk, a={"N": "1"}), f"{INVALID}Type mismatch for Index Key a Expected: S Actual: N IndexName: by-a"),
-    ("update to a wrong-typed index key", lambda _, o, pk: update(o, pk, "SET a = :v", {":v": {"N": "1"}}), "The update expression attempted to update the secondary index key to unsupported type"),
+    ("nested condition on a key", lambda t, _, pk: check(t, pk, "attribute_exists(pk.x)"), f"{SCALARS} Key: pk"),
+    ("nested update of an index key", lambda _, o, pk: update(o, pk, "SET a.x = :v", {":v": {"N": "1"}}), f"{SCALARS} IndexKey: a"),
+    ("nested read of an index key", lambda _, o, pk: update(o, pk, "SET b = a[0]"), f"{SCALARS} IndexKey: a"),
+    ("nested condition on an index key", lambda _, o, pk: delete(o, pk, ConditionExpression="attribute_exists(a.x)"), f"{SCALARS} IndexKey: a"),
 ]  # fmt: skip
 
 
@@ -263,6 +267,18 @@ def test_what_cancels_a_transaction(
     reasons = cancelled(put(table, pk + "before"), action(table, other, pk))
     assert reasons == [NONE, {"Code": "ValidationError", "Message": message}]
     assert stored(pk + "before") is None
+
+
+def test_of_what_does_not_fit_only_the_first_is_told(
+    cancelled: Callable[..., Any], table: str, other: str, pk: str
+) -> None:
+    """Conditions are not looked at then."""
+    reasons = cancelled(
+        check(table, pk, "attribute_exists(pk)"),
+        put(table, pk, pk={"N": "1"}),
+        update(other, pk, "SET a = :v", {":v": {"N": "1"}}),
+    )
+    assert [reason["Code"] for reason in reasons] == ["None", "ValidationError", "None"]
 
 
 # Refused as a whole
@@ -286,12 +302,18 @@ EMPTY_INDEX_KEY = (
     "One or more parameter values are not valid. A value specified for a secondary index key is not supported. "
     "The AttributeValue for a key attribute cannot contain an empty string value. IndexName: by-a, IndexKey: a"
 )
+WRONG_OPERAND = (
+    "Invalid UpdateExpression: Incorrect operand type for operator or function; "
+    "operator: {}, operand type: STRING, typeSet: ALLOWED_FOR_{}_OPERAND"
+)
 UNUSED = "Value provided in ExpressionAttributeValues unused in expressions: keys: {:u}"
 REFUSED: list[tuple[str, Callable[[str, str, str], list[Action]], str]] = [
     ("one item twice", lambda t, _, pk: [put(t, pk), delete(t, pk)], "Transaction request cannot include multiple operations on one item"),
     ("no action", lambda *_: [{}], "TransactItems can only contain one of Check, Put, Update or Delete"),
     ("two actions in one", lambda t, _, pk: [{**put(t, pk), **delete(t, pk + "2")}], "TransactItems can only contain one of Check, Put, Update or Delete"),
     ("a syntax error", lambda t, _, pk: [check(t, pk, "a = = b")], 'Invalid ConditionExpression: Syntax error; token: "=", near: "= = b"'),
+    ("a string added", lambda t, _, pk: [update(t, pk, "ADD a :v", {":v": {"S": "x"}})], WRONG_OPERAND.format("ADD", "ADD")),
+    ("a string deleted", lambda t, _, pk: [update(t, pk, "DELETE a :v", {":v": {"S": "x"}})], WRONG_OPERAND.format("DELETE", "DELETE")),
     ("an unused value", lambda t, _, pk: [put(t, pk, ConditionExpression="attribute_exists(pk)", ExpressionAttributeValues={":u": {"S": "x"}})], UNUSED),
     ("a number that is none", lambda t, _, pk: [put(t, pk, n={"N": "abc"})], "The parameter cannot be converted to a numeric value: abc"),
     ("an empty number", lambda t, _, pk: [put(t, pk, n={"N": ""})], "The parameter cannot be converted to a numeric value"),
@@ -380,10 +402,51 @@ def test_more_than_a_hundred_actions(refusal: Refusal, dynamodb: Any, table: str
     )
 
 
-def test_more_than_4_mb(refusal: Refusal, dynamodb: Any, table: str, pk: str) -> None:
-    actions = [put(table, f"{pk}-{number}", a={"S": "x" * 400_000}) for number in range(11)]
-    kind, _ = refusal(dynamodb.transact_write_items, TransactItems=actions)
+LARGE = {"S": "x" * 400_000}
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        lambda table, pk: put(table, pk, a=LARGE),
+        lambda table, pk: update(table, pk, "SET a = :v", {":v": LARGE}),
+        lambda table, pk: check(table, pk, "a <> :v", ExpressionAttributeValues={":v": LARGE}),
+    ],
+)
+def test_more_than_4_mb(
+    refusal: Refusal, dynamodb: Any, table: str, pk: str, action: Callable[[str, str], Action]
+) -> None:
+    actions = [action(table, f"{pk}-{number}") for number in range(11)]
+    kind, message = refusal(dynamodb.transact_write_items, TransactItems=actions)
     assert kind == "ValidationException"
+    assert "size cannot exceed" in message
+
+
+def test_items_of_more_than_4_mb_can_be_deleted(
+    write: Callable[..., Any], stored: Callable[..., Any], dynamodb: Any, table: str, pk: str
+) -> None:
+    """What counts is what the request has in it."""
+    keys = [f"{pk}-{number}" for number in range(11)]
+    for each in keys:
+        dynamodb.put_item(TableName=table, Item={**key(each), "a": LARGE})
+    write(*(delete(table, each) for each in keys))
+    assert [stored(each) for each in keys] == [None] * len(keys)
+
+
+PLACEHOLDERS: list[dict[str, Any]] = [
+    {"ExpressionAttributeNames": {"#unused": "a"}},
+    {"ExpressionAttributeValues": {":unused": {"S": "x"}}},
+]
+
+
+@pytest.mark.parametrize("placeholders", PLACEHOLDERS)
+def test_placeholders_are_idle_without_an_expression(
+    write: Callable[..., Any], stored: Callable[..., Any], table: str, pk: str, placeholders: dict[str, Any]
+) -> None:
+    write(put(table, pk, **placeholders))
+    assert stored(pk) == key(pk)
+    write(delete(table, pk, **placeholders))
+    assert stored(pk) is None
 
 
 # Tokens

@@ -624,6 +624,11 @@ def test_units_are_of_the_larger_of_before_and_after(update: Update, pk: str, ta
             "operator: ADD, operand type: STRING, typeSet: ALLOWED_FOR_ADD_OPERAND",
         ),
         (
+            {"UpdateExpression": "DELETE a :v", "ExpressionAttributeValues": {":v": {"S": "x"}}},
+            f"{OPENING}Invalid UpdateExpression: Incorrect operand type for operator or function; "
+            "operator: DELETE, operand type: STRING, typeSet: ALLOWED_FOR_ADD_OPERAND",
+        ),
+        (
             {"UpdateExpression": "SET a = a + :v", "ExpressionAttributeValues": {":v": {"S": "x"}}},
             f"{OPENING}Invalid UpdateExpression: Incorrect operand type for operator or function; "
             "operator or function: +, operand type: S",

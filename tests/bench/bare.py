@@ -1,6 +1,6 @@
 """The floor that GetItem is measured against: httptools, asyncio and apsw, and nothing else.
 
-It parses the request as HTTP and JSON, reads one row by its key from a SQLite file
+It parses the request as HTTP and JSON, reads one row by Alt's key for it from a SQLite file
 that Alt wrote, and answers the row's text. Nothing is validated.
 """
 
@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import zlib
 
 import apsw
 import httptools
 import ujson
 import uvloop
+
+from alt.storage.model.keys import row_key
 
 
 class Bare(asyncio.Protocol):
@@ -37,7 +38,7 @@ class Bare(asyncio.Protocol):
         pk, sk = key["pk"]["S"], key["sk"]["S"]
         item = self.cursor.execute(
             "SELECT CAST(item AS BLOB) FROM item WHERE slot = ? AND pk = ? AND sk = ?",
-            (zlib.crc32(pk.encode()) >> 1, pk, sk),
+            row_key(pk, sk),
         ).get
         answer = b'{"Item":%b}' % item
         self.transport.write(

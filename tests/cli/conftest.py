@@ -6,11 +6,14 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from alt.cli import main
+from alt.cli.asking.client import Client
+from click.testing import CliRunner
 
 ALT = (sys.executable, "-m", "alt.cli")
 
@@ -33,8 +36,8 @@ class Result(NamedTuple):
 
 
 @pytest.fixture
-def alt() -> Run:
-    """Run `alt` in a pipe: `alt("tables", "ls")`, with `stdin` and variables of the environment if given."""
+def alt_process() -> Run:
+    """Run `alt` in a pipe and in a process of its own, for what depends on that: what it logs, its signals."""
 
     def run(*arguments: str | Path, stdin: str = "", **environment: str) -> Result:
         done = subprocess.run(
@@ -49,6 +52,58 @@ def alt() -> Run:
         return Result(done.returncode, done.stdout, done.stderr)
 
     return run
+
+
+@pytest.fixture
+def alt(alt_process: Run) -> Run:
+    """Run `alt` as in a pipe: `alt("tables", "ls")`, with `stdin` and variables of the environment if given.
+
+    It runs in the process of the tests, which saves the start of another; only `alt start` has its own.
+    """
+
+    def run(
+        command: str | Path, *arguments: str | Path, stdin: str | bytes = "", **environment: str
+    ) -> Result:
+        if command == "start":
+            return alt_process(command, *arguments, stdin=stdin, **environment)
+        # A command sets the mask of its files for the process it is in.
+        mask = os.umask(0o022)
+        try:
+            done = CliRunner().invoke(
+                main, [str(command), *map(str, arguments)], input=stdin, env=environment
+            )
+        finally:
+            os.umask(mask)
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return Result(done.exit_code, done.stdout, done.stderr)
+
+    return run
+
+
+@pytest.fixture
+def alt_here(alt: Run, alt_server: Any, tmp_path: Path) -> Run:
+    """Run `alt` against a server in memory that is empty when the test begins.
+
+    What is not said is as in `alt`; `stdin` may be bytes. A directory without data is that of `ALT_DATA_DIR`.
+    """
+
+    def run(*arguments: str | Path, **more: Any) -> Result:
+        variables = {
+            "AWS_ENDPOINT_URL_DYNAMODB": alt_server.url,
+            "ALT_DATA_DIR": str(tmp_path / "nothing"),
+        }
+        return alt(*arguments, **{**variables, **more})
+
+    return run
+
+
+@pytest.fixture
+def ask(alt_server: Any) -> Iterator[Callable[..., Any]]:
+    """Ask the server in memory in DynamoDB JSON, which boto3 does not show: `ask("Scan", TableName="Tab")`."""
+    client = Client(alt_server.url, {})
+    yield lambda operation, **request: client.ask(operation, request)
+    client.close()
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ def empty(data: Path) -> None:
     (data / "catalog.db").touch()
 
 
-@pytest.mark.parametrize("damage", [lose, empty])
+@pytest.mark.parametrize("damage", [lose, pytest.param(empty, marks=pytest.mark.nightly)])
 def test_tables_without_a_catalog_are_no_new_directory(
     damage: Any, alt: Any, start_server: Any, data: Path
 ) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -11,7 +13,9 @@ from typing import Any
 
 import click
 import pytest
-from alt.cli.moments import parse_moment
+from alt.cli.terminal.moments import parse_moment
+
+from tests.cli.conftest import ALT
 
 Run = Callable[..., Any]
 
@@ -114,3 +118,54 @@ def test_what_cannot_be_restored(alt: Run, tmp_path: Path) -> None:
     early = refused("Music", "--at", "1 day ago")
     assert early.startswith("Error: Music can be restored to a moment from 20")
     assert refused("Music", "--at", "0s ago", "--as", "no/name").startswith("Error: 1 validation error")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
+@pytest.mark.parametrize(
+    "is_served", [True, pytest.param(False, marks=pytest.mark.nightly)], ids=["server", "no-server"]
+)
+@pytest.mark.parametrize("command", [pytest.param("restore", marks=pytest.mark.nightly), "backup restore"])
+def test_one_that_is_killed_leaves_nothing(
+    alt: Run, start_server: Any, tmp_path: Path, command: str, is_served: bool
+) -> None:
+    server = start_server("--data-dir", tmp_path)
+    client = server.client()
+    client.create_table(
+        TableName="Music",
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    client.update_continuous_backups(
+        TableName="Music", PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
+    )
+    for number in range(60):
+        client.put_item(TableName="Music", Item={"pk": {"S": str(number)}, "x": {"S": "y" * 390_000}})
+    client.create_backup(TableName="Music", BackupName="before")
+    if not is_served:
+        server.stop()
+    arguments = ["backup", "restore", "before"] if command == "backup restore" else ["restore", "Music"]
+    if command == "restore":
+        arguments += ["--at", str(time.time())]
+    arguments += ["--as", "Copy", "--data-dir", str(tmp_path)]
+    killed = subprocess.Popen([*ALT, *arguments], stdout=subprocess.DEVNULL)
+    end = time.monotonic() + 20
+    while not list((tmp_path / "tables").glob("Copy*.part")):
+        assert time.monotonic() < end
+        assert killed.poll() is None
+        time.sleep(0.001)
+    killed.kill()
+    assert killed.wait(timeout=20) == -9
+    assert [row[0] for row in alt("tables", "ls", "--data-dir", tmp_path).rows] == ["Music"]
+    if is_served:
+        assert client.list_tables()["TableNames"] == ["Music"]
+        server.stop()
+    log = tmp_path / "log"
+    client = start_server("--data-dir", tmp_path, log=log).client()
+    assert client.list_tables()["TableNames"] == ["Music"]
+    assert not list((tmp_path / "tables").glob("Copy*"))
+    assert log.read_text() == ""
+    # The name is free, and the backup as well.
+    again = alt(*arguments)
+    assert (again.status, again.err) == (0, "")
+    assert client.scan(TableName="Copy", Select="COUNT")["Count"] > 0

@@ -267,10 +267,11 @@ def test_what_a_killed_command_left_goes(alt: Any, with_tables: Any, tmp_path: P
     assert {path.name for path in folder.iterdir()} == {"seed", "now"}
 
 
-@pytest.mark.parametrize("name", ["..", "a/b", ".hidden", "", "x" * 101])
-def test_names_that_are_none(alt: Any, with_tables: Any, tmp_path: Path, name: str) -> None:  # noqa: ARG001
-    for command in ("save", "load", "rm"):
-        assert alt("snapshot", command, "--data-dir", tmp_path, "--", name).status == 1
+@pytest.mark.usefixtures("with_tables")
+def test_names_that_are_none(alt: Any, tmp_path: Path) -> None:
+    for name in ("..", "a/b", ".hidden", "", "x" * 101):
+        for command in ("save", "load", "rm"):
+            assert alt("snapshot", command, "--data-dir", tmp_path, "--", name).status == 1, name
     assert not (tmp_path / "snapshots").exists()
 
 

@@ -45,6 +45,14 @@ def test_it_says_where_it_listens_where_its_data_is_and_what_an_application_need
             assert answer.read().decode() == f"healthy: {address.removeprefix('http://')}\n"
 
 
+def test_the_metrics_can_have_a_port_of_their_own() -> None:
+    with (
+        started("--memory", "--port", "0", "--metrics-port", "0") as (_, lines),
+        urllib.request.urlopen(lines[1].removeprefix("Metrics: ")) as answer,
+    ):
+        assert b"\nalt_tables 0\n" in answer.read()
+
+
 def test_every_option_is_a_variable_of_the_environment_too(tmp_path: Path) -> None:
     variables = {
         "ALT_HOST": "127.0.0.2",
@@ -68,8 +76,8 @@ def test_who_listens_to_other_machines_is_warned() -> None:
         assert process.stderr is not None
         address = lines[0].removeprefix("Alt listens on http://")
         assert process.stderr.readline() == (
-            f"Warning: {address} can be reached from other machines, and there is no authentication: "
-            "whoever reaches it reads and changes the data.\n"
+            f"Warning: {address} can be reached from other machines, and whoever reaches it reads and changes the "
+            "data: make keys with `alt keys create` and start with --auth enforce.\n"
         )
     with started("--port", "0", "--memory") as (process, _):
         process.terminate()
@@ -99,14 +107,15 @@ def refused(alt: Any, message: str, *arguments: str | Path) -> None:
     assert done.err == f"Error: {message}\n"
 
 
-def test_a_port_that_is_taken(alt: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("option", ["--port", "--metrics-port"])
+def test_a_port_that_is_taken(alt: Any, tmp_path: Path, option: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         message = (
             f"cannot listen on 127.0.0.1:{port}: Address already in use. "
-            "Choose another port with --port, or 0 for any free one."
+            f"Choose another port with {option}, or 0 for any free one."
         )
-        refused(alt, message, "--port", str(port), "--data-dir", tmp_path)
+        refused(alt, message, "--port", "0", option, str(port), "--data-dir", tmp_path)
 
 
 def test_a_directory_that_cannot_be_made(alt: Any, tmp_path: Path) -> None:
@@ -116,7 +125,14 @@ def test_a_directory_that_cannot_be_made(alt: Any, tmp_path: Path) -> None:
     refused(alt, message, "--port", "0", "--data-dir", directory)
 
 
-@pytest.mark.parametrize("name", ["server.lock", "catalog.db", "journal.db", "usage.db"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "server.lock",
+        "catalog.db",
+        *(pytest.param(each, marks=pytest.mark.nightly) for each in ("journal.db", "usage.db")),
+    ],
+)
 def test_a_directory_that_cannot_be_written(alt: Any, tmp_path: Path, name: str) -> None:
     """Root may write anywhere; what nobody can open as a file stands for what others cannot write."""
     (tmp_path / name).mkdir()
@@ -138,7 +154,7 @@ def test_data_of_a_newer_version(alt: Any, start_server: Any, tmp_path: Path) ->
     with closing(apsw.Connection(str(catalog))) as connection:
         connection.execute("PRAGMA user_version = 99")
     message = (
-        f"{catalog} has format 99, and this version of Alt reads format 2: use the version that wrote it"
+        f"{catalog} has format 99, and this version of Alt reads format 3: use the version that wrote it"
     )
     refused(alt, message, "--port", "0", "--data-dir", tmp_path)
     listed = alt("tables", "ls", "--data-dir", tmp_path)
@@ -160,6 +176,21 @@ def test_memory_and_a_directory_exclude_each_other(alt: Any, tmp_path: Path) -> 
     assert done.err.endswith("Error: --memory keeps nothing on disk: leave out --data-dir.\n")
 
 
+def test_an_audit_that_cannot_be_written_is_refused_before_anything_is_served(
+    alt: Any, tmp_path: Path
+) -> None:
+    done = alt("start", "--port", "0", "--memory", "--audit", tmp_path)
+    assert (done.status, done.out) == (1, "")
+    assert done.err == f"Error: cannot write the audit to {tmp_path}: Is a directory\n"
+
+
+@pytest.mark.parametrize("option", [["--audit-values"], ["--audit-max-bytes", "1000"]])
+def test_what_an_audit_says_and_how_long_it_is_needs_an_audit(alt: Any, option: list[str]) -> None:
+    done = alt("start", "--memory", *option)
+    assert done.status == 2
+    assert done.err.endswith("Error: --audit-values and --audit-max-bytes are about --audit FILE.\n")
+
+
 def test_one_damaged_table_takes_no_other_down(
     with_tables: Any, start_server: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -175,7 +206,7 @@ def test_one_damaged_table_takes_no_other_down(
     problem = f"cannot use table Empty ({path}): file is not a database"
     at_start, once = capfd.readouterr().err.splitlines()
     assert at_start.endswith(f"ERROR alt.storage.sqlite.tables: {problem}. `alt tables check` says more")
-    assert once.endswith(f"ERROR alt.storage.sqlite.faults: {problem}")
+    assert once.endswith(f"ERROR alt.storage.fault_log: {problem}")
     assert client.delete_table(TableName="Empty")["TableDescription"]["TableStatus"] == "DELETING"
     assert client.list_tables()["TableNames"] == ["Music"]
     assert not path.exists()
@@ -217,7 +248,7 @@ def test_a_link_leads_no_writing_elsewhere(start_server: Any, tmp_path: Path) ->
     data.mkdir()
     (data / "server.url").symlink_to(mine)
     server = start_server("--data-dir", data)
-    assert (data / "server.url").read_text() == f"{server.url}\n"
+    assert (data / "server.url").read_text().splitlines()[0] == server.url
     assert mine.read_text() == "mine"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alt.cli import output
+from alt.cli.terminal import output
 
 
 @pytest.fixture(params=["running", "stopped"])
@@ -92,7 +92,7 @@ def test_removing_asks_on_a_terminal_and_not_in_a_pipe(
     assert refused.err.endswith("Error: nobody to ask: --yes removes without asking.\n")
     asked = on_terminal("tables", "rm", "Music", "--data-dir", tmp_path, typed="n\n")
     assert asked.status == 1
-    assert "Remove Music and its 2 items? [y/N]" in asked.out
+    assert "Remove Music with 2 items? [y/N]" in asked.out
     assert on_terminal("tables", "rm", "Music", "--data-dir", tmp_path, typed="y\n").status == 0
     assert [row[0] for row in alt("tables", "ls", "--data-dir", tmp_path).rows] == ["Empty"]
 

@@ -1,7 +1,8 @@
 """`alt start` that kill -9 hits at one step: `dying_server.py STEP [options of alt start]`.
 
 The steps are those of a transaction over several tables, and of finishing one at start
-(alt/storage/sqlite/transactions.py), and those of backups and restores (alt/storage/sqlite/copies/backups.py, store.py).
+(alt/storage/sqlite/transactions.py), those of backups and restores (alt/storage/sqlite/copies/backups.py, store.py), and
+those of deleting a table that leaves something (tables.py).
 """
 
 import os
@@ -11,7 +12,7 @@ from functools import partial
 
 from alt.cli import main
 
-import alt.service
+import alt.realms
 
 last_step = sys.argv[1]
 
@@ -21,5 +22,5 @@ def die(step: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-alt.service.Store = partial(alt.service.Store, on_step=die)
+alt.realms.Store = partial(alt.realms.Store, on_step=die)
 main(["start", *sys.argv[2:]])

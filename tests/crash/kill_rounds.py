@@ -308,9 +308,11 @@ class KillRounds:
             owned = {store.file(definition).name for definition in store.definitions()}
         finally:
             asyncio.run(store.close())
-        files = {path.name.split(".db")[0] + ".db" for path in (self._directory / "tables").iterdir()}
+        files = {path.name for path in (self._directory / "tables").iterdir()}
         backups = list((self._directory / "backups").iterdir())
-        wrong += [f"tables/{file} is left over" for file in files - owned]
+        wrong += [
+            f"tables/{file} is left over" for file in files if file.split(".db")[0] + ".db" not in owned
+        ]
         if len(backups) != len(self.ledger.backups):
             wrong.append(f"{len(self.ledger.backups)} backups have the files {backups}")
         return wrong

@@ -1,10 +1,12 @@
-"""kill -9 at every step of a backup and of a restore: whole after the next start, or not there at all."""
+"""kill -9 at every step of a backup, a restore, and a deletion that leaves something: whole after the next start, or
+not there at all."""
 
 from __future__ import annotations
 
 import asyncio
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -68,9 +70,13 @@ def files(folder: Path) -> set[str]:
     return {path.suffix for path in folder.iterdir()} - {".db-wal", ".db-shm", ".db-mark"}
 
 
-@pytest.mark.parametrize("step", ["backup copied", "backup placed", "backed up"])
+@pytest.mark.parametrize(
+    "step", ["backup copied", "backup placed", pytest.param("backed up", marks=pytest.mark.nightly)]
+)
 def test_a_backup(step: str, start_server: Any, tmp_path: Path) -> None:
-    server = start_server("--data-dir", tmp_path)
+    server = start_server(
+        "--data-dir", tmp_path, "--sync", "off"
+    )  # until it is the turn of the one that dies
     prepare(server)
     server.stop()
     die(step, tmp_path, start_server, "create_backup", TableName="source", BackupName="backup")
@@ -86,10 +92,10 @@ def test_a_backup(step: str, start_server: Any, tmp_path: Path) -> None:
     check_restored(client, tmp_path, "copy")
 
 
-@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.parametrize("again", [False, pytest.param(True, marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("step", ["restore copied", "restore placed", "restored"])
 def test_a_restore(step: str, again: bool, start_server: Any, tmp_path: Path) -> None:
-    server = start_server("--data-dir", tmp_path)
+    server = start_server("--data-dir", tmp_path, "--sync", "off")
     arn = prepare(server).create_backup(TableName="source", BackupName="backup")["BackupDetails"]["BackupArn"]
     server.stop()
     die(step, tmp_path, start_server, "restore_table_from_backup", BackupArn=arn, TargetTableName="copy")
@@ -102,3 +108,58 @@ def test_a_restore(step: str, again: bool, start_server: Any, tmp_path: Path) ->
     client.delete_backup(BackupArn=arn)
     assert files(tmp_path / "tables") == {".db"}
     assert files(tmp_path / "backups") == set()
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "table kept",
+        "backup copied",
+        *(
+            pytest.param(each, marks=pytest.mark.nightly)
+            for each in ("table ended", "backup placed", "backed up")
+        ),
+    ],
+)
+def test_the_deletion_of_a_table_that_leaves_something(step: str, start_server: Any, tmp_path: Path) -> None:
+    """From the first step on it is deleted, its stream can be read to its end, and its backup is made."""
+    server = start_server("--data-dir", tmp_path, "--sync", "off")
+    client = prepare(server)
+    specification = {"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}
+    arn = client.update_table(TableName="source", StreamSpecification=specification)["TableDescription"][
+        "LatestStreamArn"
+    ]
+    client.update_continuous_backups(
+        TableName="source", PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
+    )
+    client.put_item(TableName="source", Item={"pk": {"S": "p0"}, "gk": {"S": "g0"}})
+    server.stop()
+    die(step, tmp_path, start_server, "delete_table", TableName="source")
+    server = start_server("--data-dir", tmp_path)
+    client, streams = server.client(), server.client("dynamodbstreams")
+    assert client.list_tables()["TableNames"] == []
+    assert len(changes(streams, arn)) == 1
+    end = time.monotonic() + 20
+    while True:
+        (backup,) = client.list_backups(BackupType="SYSTEM")["BackupSummaries"]
+        if backup["BackupStatus"] == "AVAILABLE":
+            break
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    client.restore_table_from_backup(BackupArn=backup["BackupArn"], TargetTableName="copy")
+    check_restored(client, tmp_path, "copy")
+
+
+def changes(streams: Any, arn: str) -> list[Any]:
+    """All records of a stream that has ended."""
+    found: list[Any] = []
+    description = streams.describe_stream(StreamArn=arn)["StreamDescription"]
+    assert description["StreamStatus"] == "DISABLED"
+    for shard in description["Shards"]:
+        token = streams.get_shard_iterator(
+            StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+        )["ShardIterator"]
+        answer = streams.get_records(ShardIterator=token)
+        found += answer["Records"]
+        assert "NextShardIterator" not in answer
+    return found

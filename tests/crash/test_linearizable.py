@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import inf
 from pathlib import Path
 from random import Random
@@ -168,8 +168,11 @@ class _Recorder:
         ]
 
 
-def record(server: Any, random: Random, seconds: float, *, kill: bool) -> list[Request]:
-    """The history of some clients; what has no answer can be done until the server is known to be dead."""
+def record(servers: Sequence[Any], random: Random, seconds: float, *, kill: bool) -> list[Request]:
+    """The history of some clients, of whose servers the first may be killed.
+
+    What has no answer can be done until it is known to be dead.
+    """
     history: list[Request] = []
     faults: list[BaseException] = []
 
@@ -180,14 +183,17 @@ def record(server: Any, random: Random, seconds: float, *, kill: bool) -> list[R
             faults.append(fault)
 
     deadline = time.monotonic() + seconds * (2 if kill else 1)
-    recorders = [_Recorder(server.port, Random(random.random()), history) for _ in range(CLIENTS)]
+    recorders = [
+        _Recorder(servers[client % len(servers)].port, Random(random.random()), history)
+        for client in range(CLIENTS)
+    ]
     threads = [threading.Thread(target=run, args=(recorder,)) for recorder in recorders]
     for thread in threads:
         thread.start()
     died = inf
     if kill:
         time.sleep(seconds)
-        server.kill()
+        servers[0].kill()
         died = time.monotonic()
     for thread in threads:
         thread.join()
@@ -228,7 +234,7 @@ def test_as_if_one_by_one(kills: int, seconds: float, start_server: Any, tmp_pat
     create_tables(server)
     requests, state = 0, dict.fromkeys(HOT)
     for last in [False] * kills + [True]:
-        history = record(server, random, seconds * random.uniform(0.5, 1), kill=not last)
+        history = record([server], random, seconds * random.uniform(0.5, 1), kill=not last)
         requests += len(history)
         if not last:
             server = start_server("--data-dir", tmp_path)

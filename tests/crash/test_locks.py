@@ -47,7 +47,7 @@ def look_beside(directory: Path) -> None:
         subprocess.run(command, check=True, capture_output=True, timeout=60)
 
 
-@pytest.mark.parametrize("sync", ["full", "normal"])
+@pytest.mark.parametrize("sync", ["full", pytest.param("normal", marks=pytest.mark.nightly)])
 def test_looking_at_the_files_beside_the_server_costs_no_write(
     sync: str, start_server: Any, tmp_path: Path
 ) -> None:

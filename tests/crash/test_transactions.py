@@ -148,7 +148,9 @@ def check_whole(directory: Path, start_server: Any, expected: dict[str, list[dic
     check_files(directory)
 
 
-@pytest.mark.parametrize("step", [*UNDONE, *DONE])
+@pytest.mark.parametrize(
+    "step", [*UNDONE, DONE[0], *(pytest.param(each, marks=pytest.mark.nightly) for each in DONE[1:])]
+)
 def test_all_or_nothing(step: str, start_server: Any, tmp_path: Path) -> None:
     prepare(start_server("--data-dir", tmp_path))
     die(step, tmp_path, start_server)
@@ -187,6 +189,7 @@ def test_a_table_that_cannot_be_used_gets_its_part_as_soon_as_it_can(
     check_whole(tmp_path, start_server, AFTER)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("first", "second"),
     [

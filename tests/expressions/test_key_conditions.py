@@ -88,6 +88,10 @@ def missed(name: str) -> str:
     return f"Query condition missed key schema element: {name}"
 
 
+def not_equal(names: str) -> str:
+    return f"HASH key attributes {names} must have equality conditions specified in the query"
+
+
 def too_many(given: int, defined: int) -> str:
     return (
         f"The number of query conditions ({given}) exceeds the number of key attributes "
@@ -102,8 +106,13 @@ def too_many(given: int, defined: int) -> str:
         ("h = :a AND x = :b", TABLE, missed("r")),
         ("x = :a AND r = :b", TABLE, missed("h")),
         ("x = :a", HASH_ONLY, missed("h")),
-        ("h2 = :n", MULTI, missed("h1")),
-        ("h1 = :a AND r1 = :b", MULTI, missed("h2")),
+        ("h2 = :n", MULTI, not_equal("h1")),
+        ("h1 = :a AND r1 = :b", MULTI, not_equal("h2")),
+        ("r1 = :b", MULTI, not_equal("h1, h2")),
+        ("h1 = :a AND h2 > :n", MULTI, not_equal("h2")),
+        ("h1 BETWEEN :a AND :b AND h2 = :n", MULTI, not_equal("h1")),
+        ("begins_with(h1, :a)", MULTI, not_equal("h1, h2")),
+        ("h1 = :n AND h2 = :n", MULTI, SCHEMA_TYPE),
         (
             "h = :a AND r = :b AND x = :c",
             TABLE,

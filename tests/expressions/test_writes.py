@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from alt.config import MAX_ITEM_BYTES
 from alt.errors import ApiError
 from alt.expressions import Placeholders, write_expressions
-from alt.expressions.writes import MAX_KEPT_BYTES, MAX_VALUES_BYTES
+from alt.expressions.rebinding import MAX_SHAPE_BYTES, MAX_VALUES_BYTES
 
 # The texts and names that requests choose from; each uses :v, some also :w.
 EXPRESSIONS: list[tuple[str | None, str | None, dict[str, str] | None]] = [
@@ -31,7 +31,7 @@ texts = st.one_of(st.sampled_from(["S", "N", "NULL", "L"]), st.text(max_size=4))
 values = st.one_of(
     numbers,
     texts,
-    st.sampled_from([MAX_KEPT_BYTES, MAX_ITEM_BYTES // 2, MAX_ITEM_BYTES, MAX_VALUES_BYTES]).map(
+    st.sampled_from([MAX_SHAPE_BYTES, MAX_ITEM_BYTES // 2, MAX_ITEM_BYTES, MAX_VALUES_BYTES]).map(
         lambda length: {"S": "x" * (length + 1)}
     ),
     st.just({"BOOL": True}),

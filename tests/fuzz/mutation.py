@@ -113,7 +113,8 @@ TOKENS = (
     "(", ")", ",", "[", "]", ".", "=", "<>", "<", ">=", "+", "-", "AND", "OR", "NOT", "BETWEEN", "IN", "SET",
     "REMOVE", "ADD", "DELETE", "size(", "contains(", "begins_with(", "attribute_exists(", "list_append(",
     "if_not_exists(", "attribute_type(", ":n", ":absent", "#o", "#absent", "pk", "owner", "l[0]", "m.x.y",
-    "a[99999999999]", "a.b.c.d", "''", "\0", "é", "😀", "1", "(" * 400, "NOT " * 400, "a." * 60 + "a",
+    "SELECT", "FROM", "WHERE", "ORDER BY", "RETURNING ALL OLD *", "IS MISSING", "set_add(", "?", "<<", ">>", "{'k': ", "}",
+    "'it''s'", '"a.b"', "/*", "a[99999999999]", "a.b.c.d", "''", "\0", "é", "😀", "1", "(" * 400, "NOT " * 400, "a." * 60 + "a",
 )  # fmt: skip
 NAMES = (
     "Music", "Plain", "Provisioned", "Doomed", "Restored", "Back", "Made", "by-owner", "by-year", "by-several",

@@ -22,7 +22,7 @@ from world import clear, corpus, furnish, keep, named, target
 from alt.validation import operations
 
 SEED = int(os.environ.get("ALT_FUZZ_SEED", "20261126"))
-FEW, MANY = 1_500, 100_000
+FEW, MANY = 800, 100_000
 CONNECTIONS = 4
 ANSWER_SECONDS = 60.0  # a request without an answer for so long hangs
 REFURNISH_CASES = 1_500  # mutated requests make and remove tables

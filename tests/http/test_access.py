@@ -73,6 +73,8 @@ def test_pages_of_this_machine_may_ask(server: Any, origin: str) -> None:
         "null",
         "",
         "http://[::1",
+        "http://localhost:3000, http://evil.example",
+        "http://localhost:evil",
         "localhost",
     ],
 )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -16,8 +16,11 @@ from alt.operations import OPERATIONS
 from alt.operations.caller import Caller
 from alt.operations.context import Context
 from alt.storage.engine import Answer
+from alt.storage.postgres.store import Store as RemoteStore
 from alt.storage.sqlite.store import Store
 from tests.operations.dictionary_engine import DictionaryEngine
+
+T = TypeVar("T")
 
 # Tuesday 24 November 2026, 12:00:00 UTC.
 NOON = 1_795_521_600.0
@@ -33,10 +36,18 @@ class Service:
         directory: Path | None = None,
         on_step: Callable[[str], None] = lambda _step: None,
         in_dictionary: bool = False,
+        database: str | None = None,
     ) -> None:
         self.now = NOON
         self.clock_error = 0.0  # seconds by which the clock is set ahead, or back
-        self.store = Store(directory, "off", on_step, clock=self.clock)
+        self._runner = asyncio.Runner()  # connections live as long as their loop
+        self.is_remote = database is not None
+        self.store: Any
+        if database is None:
+            self.store = Store(directory, "off", on_step, clock=self.clock)
+        else:
+            self.store = RemoteStore(database, clock=self.clock, ttl_interval=0.0)
+            self._runner.run(self.store.open())
         engine: Any = DictionaryEngine(self.clock) if in_dictionary else self.store
         ids = (f"00000000-0000-4000-8000-{number:012}" for number in itertools.count(1))
         self.context = Context(
@@ -52,8 +63,16 @@ class Service:
         return self.now + self.clock_error
 
     def __call__(self, operation: str, region: str = "us-east-1", **request: Any) -> Any:
-        body = asyncio.run(self.begin(operation, region, **request))
+        body = self.run(self.begin(operation, region, **request))
         return json.loads(body) if body else None
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """On a loop of its own, with which ends what goes on in the background; a database's is kept for that."""
+        return self._runner.run(work) if self.is_remote else asyncio.run(work)
+
+    def close(self) -> None:
+        self.run(self.store.close())
+        self._runner.close()
 
     async def begin(self, operation: str, region: str = "us-east-1", **request: Any) -> bytes:
         """The same for one of several requests at a time: the answer's body."""
@@ -88,20 +107,26 @@ class Service:
         """A restore runs in the background; here it rests once the call that began it is answered."""
 
         async def finish() -> None:
+            if self.is_remote:
+                await self.store.work()
+                return
             definition = self.store.definition(name)
             assert definition is not None
             self.store.restores.start(definition)
             await self.store.restores.finish(definition)
 
-        asyncio.run(finish())
+        self.run(finish())
 
     def expire(self) -> None:
         """What the background does every few seconds: delete the items that have expired, on all tables."""
 
         async def work() -> None:
-            await asyncio.gather(*self.store.expiry_work.start_all())
+            if self.is_remote:
+                await self.store.work()
+            else:
+                await asyncio.gather(*self.store.expiry_work.start_all())
 
-        asyncio.run(work())
+        self.run(work())
 
     def refused(self, operation: str, **request: Any) -> ApiError:
         with pytest.raises(ApiError) as refused:
@@ -114,32 +139,59 @@ class Service:
         return error.type, error.message
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What asks for nothing but operations is tried on each engine: on SQLite and in a dictionary, or on a database."""
+    if "engine" in metafunc.fixturenames:
+        is_remote = metafunc.config.getoption("--engine") == "postgres"
+        metafunc.parametrize("engine", ["postgres"] if is_remote else ["sqlite", "dictionary"])
+
+
 @pytest.fixture
-def service() -> Iterator[Service]:
-    running = Service()
-    yield running
-    asyncio.run(running.store.close())
+def make_service(engine: str, request: pytest.FixtureRequest) -> Iterator[Callable[..., Service]]:
+    """Makes one service on the engine, which is empty."""
+    running: list[Service] = []
+
+    def make(**options: Any) -> Service:
+        if engine == "postgres":
+            options["database"] = request.getfixturevalue("empty_database")
+        running.append(Service(in_dictionary=engine == "dictionary", **options))
+        return running[-1]
+
+    yield make
+    for service in running:
+        service.close()
 
 
-@pytest.fixture(params=["sqlite", "dictionary"])
-def any_service(request: pytest.FixtureRequest) -> Iterator[Service]:
+@pytest.fixture
+def any_service(make_service: Callable[..., Service]) -> Service:
     """On SQLite, and on an engine that answers a turn later: for tests that ask for nothing but operations."""
-    running = Service(in_dictionary=request.param == "dictionary")
-    yield running
-    asyncio.run(running.store.close())
+    return make_service()
 
 
 @pytest.fixture
-def enforcing() -> Iterator[Service]:
+def any_enforcing(make_service: Callable[..., Service]) -> Service:
+    """The same that holds tables to their throughput."""
+    return make_service(enforce_throughput=True)
+
+
+def _on_sqlite_or_a_database(request: pytest.FixtureRequest) -> Iterator[Service]:
+    options: dict[str, Any] = {}
+    if request.config.getoption("--engine") == "postgres":
+        if request.node.get_closest_marker("inside_sqlite"):
+            pytest.skip("it looks into SQLite's engine")
+        options["database"] = request.getfixturevalue("empty_database")
+    running = Service(enforce_throughput=request.fixturename == "enforcing", **options)
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def service(request: pytest.FixtureRequest) -> Iterator[Service]:
+    """For tests that ask for more than operations, or for much. With `inside_sqlite` they know the engine, too."""
+    yield from _on_sqlite_or_a_database(request)
+
+
+@pytest.fixture
+def enforcing(request: pytest.FixtureRequest) -> Iterator[Service]:
     """One that holds tables to their throughput."""
-    running = Service(enforce_throughput=True)
-    yield running
-    asyncio.run(running.store.close())
-
-
-@pytest.fixture(params=["sqlite", "dictionary"])
-def any_enforcing(request: pytest.FixtureRequest) -> Iterator[Service]:
-    """The same on either engine."""
-    running = Service(enforce_throughput=True, in_dictionary=request.param == "dictionary")
-    yield running
-    asyncio.run(running.store.close())
+    yield from _on_sqlite_or_a_database(request)

@@ -37,6 +37,7 @@ from alt.storage.model.keys import ITEMS, Key, RowKey, layout_of
 from alt.storage.model.pages import PageFound, PageRead
 from alt.storage.model.ranges import PartitionRange
 from alt.storage.model.reads import Counts, KeysFound, KeysRead, Sized
+from alt.storage.model.usage import NOBODY, Others
 from alt.values.json import dumps
 
 
@@ -60,7 +61,7 @@ class DictionaryTable:
     def write_isolation(self) -> str | None:
         return self.definition.write_isolation
 
-    def get(self, key: RowKey) -> asyncio.Future[Sized | None]:
+    def get(self, key: RowKey, *, is_consistent: bool) -> asyncio.Future[Sized | None]:  # noqa: ARG002
         return later(self.sized(key))
 
     def sized(self, key: RowKey) -> Sized | None:
@@ -198,11 +199,14 @@ def decided(write: Write, old: Stored | None) -> Effect:
 
 class DictionaryEngine:
     backups: Any = None
+    is_encrypted = False
+    is_ready = True
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._tables: dict[str, DictionaryTable] = {}
-        self._tokens: dict[str, Token] = {}
+        self._tokens: dict[str, tuple[Token, list[int]]] = {}
+        self._deleted: list[DictionaryTable] = []
         self.usage = self
 
     # Usage
@@ -212,6 +216,9 @@ class DictionaryEngine:
     def store(self) -> None: ...
     def limits(self) -> dict[str, Any]:
         return {}
+
+    def others(self) -> Others:
+        return NOBODY
 
     # Tables
 
@@ -254,6 +261,20 @@ class DictionaryEngine:
         del self._tables[definition.name]
         return later()
 
+    def remove_keeping(self, definition: TableDefinition, backup: Any) -> asyncio.Future[None]:
+        assert backup is None
+        assert definition.deleted is not None
+        table = self._tables.pop(definition.name)
+        table.definition = definition.without_stream(definition.deleted, len(table.log))
+        self._deleted.append(table)
+        return later()
+
+    def deleted(self) -> list[TableDefinition]:
+        return [table.definition for table in self._deleted]
+
+    def deleted_table(self, definition: TableDefinition) -> DictionaryTable:
+        return next(table for table in self._deleted if table.definition is definition)
+
     def settled(self, _definition: TableDefinition) -> asyncio.Future[None]:
         return later()
 
@@ -282,9 +303,9 @@ class DictionaryEngine:
     ) -> asyncio.Future[Any]:
         known = None if token is None else self._tokens.get(token.token)
         if token is not None and known is not None:
-            if known.request != token.request:
+            done, sizes = known
+            if done.request != token.request:
                 raise errors.idempotent_parameter_mismatch()
-            sizes = [(table.sized(write.key) or (0, b""))[0] for table, write in writes]
             return asyncio.ensure_future(_in_a_turn(lambda: replayed(sizes)))
         return asyncio.ensure_future(_in_a_turn(lambda: finish(self._transact(writes, token))))
 
@@ -305,11 +326,12 @@ class DictionaryEngine:
                 )
                 for old, effect in zip(found, effects, strict=True)
             ]
-        if token is not None:
-            self._tokens[token.token] = token
-        return [
+        written = [
             table.apply(write.key, effect) for (table, write), effect in zip(writes, effects, strict=True)
         ]
+        if token is not None:
+            self._tokens[token.token] = token, [each.larger_size for each in written]
+        return written
 
     def _decided(self, table: DictionaryTable, write: Write) -> Effect:
         try:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from alt.errors import ApiError
 from alt.storage.sqlite import row_writes, together
 from tests.operations.conftest import Service
+from tests.postgres import Cluster
 
 KEYS = st.builds(
     lambda pk, sk: {"pk": {"S": pk}, "sk": {"N": str(sk)}}, st.sampled_from("ab"), st.integers(0, 3)
@@ -160,9 +161,91 @@ TRANSACT_GET = st.builds(
     ),
     KEYS, KEYS,
 )  # fmt: skip
+KEYED = [
+    "pk = '{pk}' AND sk = {sk}",
+    "pk = '{pk}' AND sk = {sk} AND attribute_exists(gk)",
+    "pk = '{pk}' AND sk = {sk} AND NOT n = 'no number' AND contains(t, 'two')",
+]
+WHERES = [
+    *KEYED,
+    "pk = '{pk}' AND sk >= {sk}",
+    "pk IN ['a', 'b'] AND sk <> {sk}",
+    "(pk = 'a' AND sk < {sk}) OR (pk = 'b' AND (sk = {sk} OR sk > 2)) ORDER BY pk DESC",
+    "pk = '{pk}' OR n < 0",
+    "size(t) > {sk} AND lk IS NOT MISSING",
+]
+READS = [
+    *(f"SELECT * FROM One WHERE {where}" for where in WHERES),
+    "SELECT n, t[1] FROM Two WHERE pk = '{pk}' AND sk = {sk}",
+    "SELECT t FROM One.\"by-lk\" WHERE pk = '{pk}' AND lk > {sk}",
+    "SELECT n FROM One.\"by-gk\" WHERE gk IN ['x', 'y'] AND n <> {sk}",
+]
+WRITES = [
+    "INSERT INTO {table} VALUE {{'pk': '{pk}', 'sk': {sk}, 'gk': 'x', 'lk': 2, 's': <<'a', 'b'>>}}",
+    "INSERT INTO {table} VALUE {{'pk': '{pk}', 'sk': {sk}, 'n': -7.5, 't': [1, 'two']}}",
+    *(f"UPDATE {{table}} SET n = n + 1, t = [{{sk}}] REMOVE lk WHERE {where}" for where in KEYED),
+    *(f"FROM {{table}} WHERE {where} SET gk = 'y' SET s = set_add(s, <<'c'>>)" for where in KEYED),
+    *(f"UPDATE {{table}} SET t[0] = {{sk}} WHERE {where} RETURNING MODIFIED NEW *" for where in KEYED),
+    *(f"DELETE FROM {{table}} WHERE {where}" for where in KEYED),
+    *(f"DELETE FROM {{table}} WHERE {where} RETURNING ALL OLD *" for where in KEYED),
+    "SELEC * FROM {table}",
+    "DELETE FROM absent WHERE pk = '{pk}'",
+]
+
+
+def stated(statement: str, table: str, key: dict[str, Any], *more: dict[str, Any]) -> dict[str, Any]:
+    text = statement.format(table=table, pk=key["pk"]["S"], sk=key["sk"]["N"])
+    return merged("", {"Statement": text}, *more)[1]
+
+
+READING = st.builds(stated, st.sampled_from(READS), TABLES, KEYS)
+WRITING = st.builds(stated, st.sampled_from(WRITES), TABLES, KEYS, FAILURES)
+CHECKING = st.builds(
+    stated,
+    st.sampled_from([f"EXISTS(SELECT * FROM {{table}} WHERE {where})" for where in KEYED]),
+    TABLES,
+    KEYS,
+    FAILURES,
+)
+STATEMENT = st.builds(
+    lambda request, limit, more: merged("ExecuteStatement", request, limit, more),
+    READING | WRITING, st.sampled_from([{}, {}, {"Limit": 2}]), st.sampled_from([{}, SHOWN]),
+)  # fmt: skip
+STATEMENTS = st.builds(
+    lambda each, more: merged("BatchExecuteStatement", {"Statements": each}, more),
+    st.lists(READING, min_size=1, max_size=4) | st.lists(WRITING, min_size=1, max_size=4),
+    st.sampled_from([{}, SHOWN]),
+)  # fmt: skip
+TOGETHER = st.builds(
+    lambda each, token, more: merged(
+        "ExecuteTransaction",
+        {"TransactStatements": each},
+        {} if token is None else {"ClientRequestToken": token},
+        more,
+    ),
+    st.lists(READING, min_size=1, max_size=3) | st.lists(WRITING | CHECKING, min_size=1, max_size=3),
+    st.sampled_from([None, "once", "twice"]),
+    st.sampled_from([{}, SHOWN]),
+)  # fmt: skip
 DESCRIBE = st.builds(lambda table: merged("DescribeTable", on(table)), TABLES)
 REQUESTS = st.one_of(
-    PUT, PUT, DELETE, UPDATE, UPDATE, GET, QUERY, SCAN, BATCH, BATCH_GET, TRANSACT, TRANSACT_GET, DESCRIBE
+    PUT,
+    PUT,
+    DELETE,
+    UPDATE,
+    UPDATE,
+    GET,
+    QUERY,
+    SCAN,
+    BATCH,
+    BATCH_GET,
+    TRANSACT,
+    TRANSACT_GET,
+    DESCRIBE,
+    STATEMENT,
+    STATEMENT,
+    STATEMENTS,
+    TOGETHER,
 )
 
 
@@ -230,13 +313,32 @@ def check(services: list[Service], requests: list[tuple[str, dict[str, Any]]]) -
         assert all(records(service) == records(services[0]) for service in services)
     finally:
         for service in services:
-            asyncio.run(service.store.close())
+            service.close()
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(requests=st.lists(REQUESTS, min_size=1, max_size=12))
 def test_answers_are_the_same(requests: list[tuple[str, dict[str, Any]]]) -> None:
     check([Service(), Service(in_dictionary=True)], requests)
+
+
+@pytest.fixture(scope="session")
+def empty(postgres: Cluster, shared_database: str) -> Callable[[], str]:
+    """Empties a database, and says where it is reached."""
+
+    def emptied() -> str:
+        postgres.empty(shared_database)
+        return shared_database
+
+    return emptied
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(requests=st.lists(REQUESTS, min_size=1, max_size=12))
+def test_answers_are_the_same_from_a_database(
+    empty: Callable[[], str], requests: list[tuple[str, dict[str, Any]]]
+) -> None:
+    check([Service(), Service(database=empty())], requests)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -71,7 +71,7 @@ def test_a_write_leaves_no_garbage(service: Service, what: str) -> None:
 
     gc.disable()
     try:
-        asyncio.run(write())
+        service.run(write())
         left = [repr(found) for found in gc.garbage if isinstance(found, BaseException)]
     finally:
         gc.set_debug(0)

@@ -157,6 +157,7 @@ def test_indexes_are_those_of_the_moment(recoverable: Any) -> None:
     assert (index["IndexName"], index["ItemCount"]) == ("by-owner", 2)
 
 
+@pytest.mark.inside_sqlite
 def test_a_restored_table_begins_anew(recoverable: Any) -> None:
     recoverable.update(StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"})
     put(recoverable, "a")
@@ -180,6 +181,7 @@ def test_a_restored_table_begins_anew(recoverable: Any) -> None:
     recoverable.finish_restore("Copy")
     described = recoverable.describe("Copy")
     assert described["TableStatus"] == "ACTIVE"
+    assert described["RestoreSummary"] == answer["RestoreSummary"] | {"RestoreInProgress": False}
     assert "GlobalSecondaryIndexes" not in described
     assert "LatestStreamArn" not in described
     assert described["ProvisionedThroughput"]["WriteCapacityUnits"] == 4
@@ -236,6 +238,7 @@ def test_refused_requests(recoverable: Any) -> None:
     )
 
 
+@pytest.mark.inside_sqlite
 def test_the_log_is_trimmed_to_the_period(recoverable: Any) -> None:
     switch(recoverable, True, RecoveryPeriodInDays=2)
     put(recoverable, "a", x="1")
@@ -249,6 +252,7 @@ def test_the_log_is_trimmed_to_the_period(recoverable: Any) -> None:
     assert [item["x"]["S"] for (item,) in found] == ["1", "2", "3"]
 
 
+@pytest.mark.inside_sqlite
 @pytest.mark.parametrize("lost", ["the log was off", "changes were trimmed", "the table is another"])
 def test_a_restore_whose_past_is_lost_meanwhile_leaves_no_table(
     recoverable: Any, caplog: pytest.LogCaptureFixture, lost: str
@@ -292,3 +296,19 @@ def test_a_clock_that_is_set_back_hides_nothing_that_came_before(recoverable: An
     put(recoverable, "a", x="3")
     found = [restore(recoverable, RestoreDateTime=NOON + seconds) for seconds in (9, 10)]
     assert [item["x"]["S"] for (item,) in found] == ["2", "3"]
+
+
+@pytest.mark.inside_sqlite
+def test_so_many_restores_at_a_time(recoverable: Any) -> None:
+    arn = recoverable("CreateBackup", TableName="Music", BackupName="backup")["BackupDetails"]["BackupArn"]
+    latest = {"SourceTableName": "Music", "UseLatestRestorableTime": True}
+    for number in range(50):
+        recoverable("RestoreTableToPointInTime", **latest, TargetTableName=f"Copy-{number}")
+    too_many = (
+        "LimitExceededException",
+        "Subscriber limit exceeded: Only 50 restore operations can be done simultaneously",
+    )
+    assert recoverable.refusal("RestoreTableToPointInTime", **latest, TargetTableName="More") == too_many
+    assert recoverable.refusal("RestoreTableFromBackup", BackupArn=arn, TargetTableName="More") == too_many
+    recoverable.finish_restore("Copy-0")
+    recoverable("RestoreTableFromBackup", BackupArn=arn, TargetTableName="More")

@@ -157,6 +157,7 @@ def test_what_changes_nothing_leaves_no_record(streamed: Any) -> None:
     assert keys(records(streamed)) == ["a"]
 
 
+@pytest.mark.inside_sqlite
 def test_deletions_by_ttl_bear_the_services_identity(streamed: Any) -> None:
     put(streamed, "a")
     table = streamed.context.table("Music")
@@ -383,6 +384,7 @@ def test_a_new_stream_has_its_own_arn_and_records(streamed: Any) -> None:
     assert keys(records(streamed)) == ["a"]
 
 
+@pytest.mark.inside_sqlite
 def test_records_are_trimmed_after_a_day(streamed: Any) -> None:
     put(streamed, "a")
     reading = iterator(streamed)

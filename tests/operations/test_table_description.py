@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from alt.operations.arns import Place
 from alt.operations.tables.description import as_creating, as_deleting, describe
 from alt.operations.tables.tables import define
 from alt.storage.model.definition import IndexDefinition, KeyAttribute, TableDefinition
 from alt.storage.model.reads import Counts
 
 CREATED = 1_795_521_600.25
+PLACE = Place("eu-west-1", "000000000000")
 ARN = "arn:aws:dynamodb:eu-west-1:000000000000:table/Music"
 
 
@@ -56,11 +58,11 @@ REQUEST: dict[str, Any] = {
 
 @pytest.fixture
 def definition() -> TableDefinition:
-    return define(REQUEST, "Music", "the-id", CREATED, "eu-west-1")
+    return define(REQUEST, "Music", "the-id", CREATED, PLACE)
 
 
-def described(definition: TableDefinition, **members: Any) -> Any:
-    return describe(definition, "eu-west-1", CREATED, **members)
+def described(definition: TableDefinition, *, is_encrypted: bool = False, **members: Any) -> Any:
+    return describe(definition, PLACE, CREATED, **members, is_encrypted=is_encrypted)
 
 
 def test_definitions_hold_typed_keys(definition: TableDefinition) -> None:
@@ -202,4 +204,21 @@ def test_while_deleting_the_schema_is_gone(definition: TableDefinition) -> None:
         "CreationDateTime",
         "GlobalSecondaryIndexes",
         "LocalSecondaryIndexes",
+        "WarmThroughput",
     }
+
+
+@pytest.mark.parametrize(
+    ("asked", "is_encrypted", "status"),
+    [
+        ({"Enabled": True}, True, "ENABLED"),
+        ({"Enabled": True}, False, "DISABLED"),
+        ({"SSEType": "KMS", "KMSMasterKeyId": "alias/mine"}, True, "ENABLED"),
+        ({"Enabled": False}, True, None),
+        (None, True, None),
+    ],
+)
+def test_encryption_is_shown_as_it_is(asked: Any, is_encrypted: bool, status: str | None) -> None:
+    definition = define(REQUEST | {"SSESpecification": asked}, "Music", "the-id", CREATED, PLACE)
+    shown = described(definition, is_encrypted=is_encrypted).get("SSEDescription", {})
+    assert shown.get("Status") == status

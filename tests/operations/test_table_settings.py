@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from alt.operations.arns import DEFAULT_PLACE
 from alt.operations.tables.settings import key_arn
 
 HERE = "arn:aws:kms:us-east-1:000000000000:"
@@ -17,11 +18,11 @@ HERE = "arn:aws:kms:us-east-1:000000000000:"
     ],
 )
 def test_keys(key: str, arn: str) -> None:
-    assert key_arn(key, "us-east-1") == arn
+    assert key_arn(key, DEFAULT_PLACE) == arn
 
 
 def test_an_alias_always_stands_for_one_key() -> None:
-    arn = key_arn("alias/mine", "us-east-1")
+    arn = key_arn("alias/mine", DEFAULT_PLACE)
     assert arn.startswith(HERE + "key/")
-    assert arn == key_arn("alias/mine", "us-east-1") == key_arn(HERE + "alias/mine", "us-east-1")
-    assert arn != key_arn("alias/yours", "us-east-1")
+    assert arn == key_arn("alias/mine", DEFAULT_PLACE) == key_arn(HERE + "alias/mine", DEFAULT_PLACE)
+    assert arn != key_arn("alias/yours", DEFAULT_PLACE)

@@ -218,6 +218,7 @@ def test_a_transaction_is_cancelled(
 # Access keys
 
 
+@pytest.mark.inside_sqlite
 def test_an_access_key_is_held_to_its_limit_over_all_tables(service: Any) -> None:
     service.create()
     service.create("Other")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -107,6 +108,7 @@ def test_one_change_in_an_interval(service: Any) -> None:
     change(service, "other")
 
 
+@pytest.mark.inside_sqlite  # where a definition is changed at once
 def test_no_change_while_one_is_under_way(service: Any) -> None:
     service.create()
 
@@ -118,7 +120,7 @@ def test_no_change_while_one_is_under_way(service: Any) -> None:
         assert isinstance(first, bytes)
         return str(second)
 
-    assert asyncio.run(change_twice()) == TOO_SOON
+    assert service.run(change_twice()) == TOO_SOON
     assert described(service) == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires"}
 
 
@@ -151,6 +153,7 @@ NOT_A_TIME: dict[str, Any] = {
 }
 
 
+@pytest.mark.inside_sqlite
 def test_which_items_go(service: Any) -> None:
     service.create()
     put(service, "before", expires={"N": str(service.now - 1)})

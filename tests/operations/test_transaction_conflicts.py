@@ -123,6 +123,33 @@ def test_a_transaction_with_its_item_is_cancelled(two: Service, operation: str, 
     two(operation, TransactItems=actions)
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO One VALUE {'pk': 'a'}",
+        "UPDATE One SET x = 1 WHERE pk = 'a'",
+        "DELETE FROM One WHERE pk = 'a'",
+    ],
+)
+class TestStatements:
+    """A statement of its item is refused as the call that it is like."""
+
+    def test_alone(self, two: Service, statement: str) -> None:
+        with pytest.raises(ApiError) as refused:
+            meeting(two, "ExecuteStatement", Statement=statement)
+        assert (refused.value.type, refused.value.message) == ("TransactionConflictException", ONGOING)
+
+    def test_in_a_batch(self, two: Service, statement: str) -> None:
+        answer = meeting(two, "BatchExecuteStatement", Statements=[{"Statement": statement}])
+        assert answer["Responses"] == [{"Error": CONFLICT, "TableName": "One"}]
+
+    def test_in_a_transaction(self, two: Service, statement: str) -> None:
+        with pytest.raises(ApiError) as refused:
+            meeting(two, "ExecuteTransaction", TransactStatements=[{"Statement": statement}])
+        assert refused.value.members is not None
+        assert json.loads(refused.value.members["CancellationReasons"]) == [CONFLICT]
+
+
 def test_a_refused_write_consumes_nothing(two: Service) -> None:
     with pytest.raises(ApiError):
         meeting(two, "PutItem", TableName="One", Item=ITEM)

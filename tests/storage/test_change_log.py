@@ -357,3 +357,27 @@ def test_a_transaction_over_tables_is_logged_in_each_once(tmp_path: Path, last_s
 
     logged = [] if last_step == "prepared" else [(row_key("a"), True)]
     assert asyncio.run(run()) == [logged, logged]
+
+
+def test_what_is_written_together_has_one_moment() -> None:
+    """A restore to a moment between the two would show half of a transaction."""
+    clock = iter(range(1_000_000, 2_000_000))
+    store = Store(None, "off", clock=lambda: float(next(clock)))
+    assert store.create(LOGGED)
+    table = store.table("Music")
+    assert table is not None
+
+    def put(*names: str) -> None:
+        for name in names:
+            item: Item = {"pk": {"S": name}}
+            table.put(row_key(name), item, Stored(item_size(item), ujson.dumps(item)), None)
+
+    async def moments() -> list[float]:
+        await table.submit(lambda: put("a", "b"))
+        await asyncio.gather(table.submit(lambda: put("c")), table.submit(lambda: put("d", "e")))
+        found = [change.at for change in table.log.changes(0, 100, SlotRange())]
+        await store.close()
+        return found
+
+    first, second, third, fourth, fifth = asyncio.run(moments())
+    assert first == second < third < fourth == fifth

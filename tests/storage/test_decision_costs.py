@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from alt.storage.model.costs import decision_cost
 from alt.storage.model.items import Stored
-from alt.storage.sqlite.row_writes import MAX_DECISION_COST, decision_cost
+from alt.storage.sqlite.row_writes import MAX_DECISION_COST
 from alt.values.json import dumps
 from alt.values.sizes import item_size
 

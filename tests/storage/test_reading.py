@@ -13,6 +13,7 @@ import ujson
 
 from alt.storage.model.items import Stored
 from alt.storage.model.keys import row_key
+from alt.storage.sqlite.checksums import checksum
 from alt.storage.sqlite.store import Store
 from alt.storage.sqlite.table import Table
 from alt.values.sizes import item_size
@@ -26,6 +27,12 @@ def item(value: str) -> dict[str, Any]:
 def put(table: Table, value: str) -> None:
     made = item(value)
     table.put(row_key("a"), made, Stored(item_size(made), ujson.dumps(made)), table.stored(row_key("a")))
+
+
+def overwrite(elsewhere: apsw.Connection, value: str) -> None:
+    """What another process does to the item."""
+    text = ujson.dumps(item(value))
+    elsewhere.execute("UPDATE item SET item = ?, checksum = ?", (text, checksum(text)))
 
 
 def value(table: Table) -> str | None:
@@ -85,7 +92,7 @@ def test_what_another_process_commits_is_seen_in_the_next_turn(tmp_path: Path) -
         await asyncio.sleep(0)
         assert value(table) == "1"
         elsewhere = apsw.Connection(str(tmp_path / "tables" / table.file))
-        elsewhere.execute("""UPDATE item SET item = replace(item, '"1"', '"2"'), checksum = NULL""")
+        overwrite(elsewhere, "2")
         elsewhere.close()
         assert value(table) == "1", "the same turn, the same state"
         await asyncio.sleep(0)
@@ -104,7 +111,7 @@ def test_without_an_event_loop_every_read_sees_what_is_committed(tmp_path: Path)
     assert table is not None
     assert value(table) == "1"
     elsewhere = apsw.Connection(str(tmp_path / "tables" / table.file))
-    elsewhere.execute("""UPDATE item SET item = replace(item, '"1"', '"2"'), checksum = NULL""")
+    overwrite(elsewhere, "2")
     assert value(table) == "2"
     assert table.pages.snapshot(
         lambda: (value(table), elsewhere.execute("DELETE FROM item"), value(table))[::2]

@@ -12,17 +12,25 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from alt import errors
-from alt.operations.arns import table_arn, table_name
+from alt.operations.arns import Place, table_arn, table_name
 from alt.operations.caller import Caller
 from alt.operations.context import Context
 from alt.operations.keys import key_schema
 from alt.operations.reply import body
 from alt.operations.tables import time_to_live
-from alt.operations.tables.description import projection, stream_specification
+from alt.operations.tables.description import encryption, projection, stream_specification
+from alt.operations.tables.quotas import iso_time
 from alt.operations.tables.settings import is_on_demand
 from alt.operations.tables.throughput_rules import CAPACITY_UNITS, ON_DEMAND, PROVISIONED
 from alt.storage.engine import Answer, Progress, no_progress, then
-from alt.storage.model.definition import Backup, IndexDefinition, TableDefinition
+from alt.storage.model.definition import (
+    SYSTEM,
+    USER,
+    Backup,
+    IndexDefinition,
+    TableDefinition,
+    backup_id,
+)
 from alt.storage.model.reads import Counts
 
 if TYPE_CHECKING:
@@ -37,17 +45,16 @@ MAX_BACKUPS_A_PAGE = 100
 # A backup is answered as CREATING. Most are complete by then, and can be restored at once, as on DynamoDB.
 PATIENCE_SECONDS = 1.0
 
-_ID_DIGITS = 14  # of the milliseconds since 1970
 _ID_LETTERS = 8
 # arn:aws:dynamodb:us-east-1:123456789012:table/Music/backup/01489602797149-73d8d5bc
 _BACKUP_ARN = re.compile(
-    r"arn:([a-z-]+):([a-z0-9-]+):([a-z0-9-]*):[0-9]*:table/([a-zA-Z0-9_.-]{3,255})/backup/([0-9]+-[0-9a-f]+)"
+    r"arn:([a-z-]+):([a-z0-9-]+):([a-z0-9-]*):([0-9]*):table/([a-zA-Z0-9_.-]{3,255})/backup/([0-9]+-[0-9a-f]+)"
 )
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]+")
 
 
 class BackupArn(NamedTuple):
-    region: str
+    place: Place
     table: str
     id: str
 
@@ -56,7 +63,7 @@ def create_backup(context: Context, request: CreateBackupInput, caller: Caller) 
     """CreateBackup (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateBackup.html)."""
 
     async def answer_soon(backup: Backup, taken: asyncio.Future[None]) -> bytes:
-        answer = body({"BackupDetails": _details(backup, backup_arn(backup, caller.region))})
+        answer = body({"BackupDetails": _details(backup, backup_arn(backup, caller.place))})
         await asyncio.wait([taken], timeout=PATIENCE_SECONDS)
         return answer
 
@@ -76,7 +83,7 @@ def begin_backup(
 
     def begin(counts: Counts) -> tuple[Backup, asyncio.Future[None]]:
         backup = Backup(
-            id=backup_id(created, context.new_id()),
+            id=backup_id(created, context.new_id()[-_ID_LETTERS:]),
             name=backup_name,
             created=created,
             table=found.definition,
@@ -92,7 +99,8 @@ def describe_backup(context: Context, request: DescribeBackupInput, caller: Call
     """DescribeBackup (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DescribeBackup.html)."""
     arn = request["BackupArn"]
     return then(
-        existing_backup(context, arn), lambda backup: body({"BackupDescription": _description(backup, arn)})
+        existing_backup(context, arn),
+        lambda backup: body({"BackupDescription": _description(context, backup, arn)}),
     )
 
 
@@ -101,13 +109,14 @@ def delete_backup(context: Context, request: DeleteBackupInput, caller: Caller) 
     arn = request["BackupArn"]
 
     def remove(backup: Backup) -> Answer[bytes]:
-        if backup.kind == "SYSTEM":
+        if backup.kind == SYSTEM:
+            expires = "never" if backup.expires is None else iso_time(backup.expires)
             raise errors.validation(
                 f"User is not allowed to delete the system backup with arn {arn}. "
-                f"It will automatically expire on {backup.expires}"
+                f"It will automatically expire on {expires}"
             )
         check_unused(context, backup, arn)
-        answer = _description(backup, arn)
+        answer = _description(context, backup, arn)
         answer["BackupDetails"]["BackupStatus"] = "DELETED"
         return then(context.engine.backups.remove(backup), lambda _: body({"BackupDescription": answer}))
 
@@ -122,13 +131,13 @@ def list_backups(context: Context, request: ListBackupsInput, caller: Caller) ->
     lower, upper = request.get("TimeRangeLowerBound"), request.get("TimeRangeUpperBound")
     if lower is not None and upper is not None and lower > upper:
         raise errors.validation("Time range lower bound must be less than or equal to upper bound")
-    return then(context.engine.backups.all(), lambda backups: body(_page(backups, request, caller.region)))
+    return then(context.engine.backups.all(), lambda backups: body(_page(backups, request, caller.place)))
 
 
-def _page(backups: Sequence[Backup], request: ListBackupsInput, region: str) -> dict[str, Any]:
+def _page(backups: Sequence[Backup], request: ListBackupsInput, place: Place) -> dict[str, Any]:
     start, limit = request.get("ExclusiveStartBackupArn"), request.get("Limit") or MAX_BACKUPS_A_PAGE
     lower, upper = request.get("TimeRangeLowerBound"), request.get("TimeRangeUpperBound")
-    kind = request.get("BackupType") or "USER"
+    kind = request.get("BackupType") or USER
     found = [backup for backup in backups if kind in (backup.kind, "ALL")]
     if request.get("TableName") is not None:
         name = table_name(request["TableName"])
@@ -139,42 +148,37 @@ def _page(backups: Sequence[Backup], request: ListBackupsInput, region: str) -> 
         found = [backup for backup in found if backup.created < upper]
     if start is not None:
         last = parse_arn(start)
-        if last.region != region:
+        if last.place.region != place.region:
             raise errors.validation("ExclusiveStartBackupArn does not match the region")
         found = [backup for backup in found if (backup.table.name, backup.id) > (last.table, last.id)]
-    answer: dict[str, Any] = {"BackupSummaries": [summary(backup, region) for backup in found[:limit]]}
+    answer: dict[str, Any] = {"BackupSummaries": [summary(backup, place) for backup in found[:limit]]}
     if len(found) > limit:
-        answer["LastEvaluatedBackupArn"] = backup_arn(found[limit - 1], region)
+        answer["LastEvaluatedBackupArn"] = backup_arn(found[limit - 1], place)
     return answer
 
 
-def summary(backup: Backup, region: str) -> dict[str, Any]:
+def summary(backup: Backup, place: Place) -> dict[str, Any]:
     """The BackupSummary."""
     return {
         "TableName": backup.table.name,
         "TableId": backup.table.id,
-        "TableArn": table_arn(region, backup.table.name),
-        **_details(backup, backup_arn(backup, region)),
+        "TableArn": table_arn(place, backup.table.name),
+        **_details(backup, backup_arn(backup, place)),
     }
 
 
-def backup_id(created: float, unique: str) -> str:
-    """The last part of a backup's ARN; `unique` is a fresh UUID's text."""
-    return f"{round(created * 1000):0{_ID_DIGITS}}-{unique[-_ID_LETTERS:]}"
-
-
-def backup_arn(backup: Backup, region: str) -> str:
-    return f"{table_arn(region, backup.table.name)}/backup/{backup.id}"
+def backup_arn(backup: Backup, place: Place) -> str:
+    return f"{table_arn(place, backup.table.name)}/backup/{backup.id}"
 
 
 def parse_arn(arn: str) -> BackupArn:
     match = _BACKUP_ARN.fullmatch(arn)
     if match is None:
         raise errors.validation("Invalid Backup ARN")
-    partition, service, region, table, backup = match.groups()
+    partition, service, region, account, table, backup = match.groups()
     if not partition.startswith("aws") or service != "dynamodb" or not _REGION.fullmatch(region):
         raise errors.validation("BackupArn is not valid")
-    return BackupArn(region, table, backup)
+    return BackupArn(Place(region, account), table, backup)
 
 
 def existing_backup(context: Context, arn: str) -> Answer[Backup]:
@@ -218,20 +222,20 @@ def _details(backup: Backup, arn: str) -> dict[str, Any]:
     return details
 
 
-def _description(backup: Backup, arn: str) -> dict[str, Any]:
+def _description(context: Context, backup: Backup, arn: str) -> dict[str, Any]:
     return {
         "BackupDetails": _details(backup, arn),
-        "SourceTableDetails": _source(backup, parse_arn(arn).region),
-        "SourceTableFeatureDetails": _features(backup.table),
+        "SourceTableDetails": _source(backup, parse_arn(arn).place),
+        "SourceTableFeatureDetails": _features(backup.table, is_encrypted=context.engine.is_encrypted),
     }
 
 
-def _source(backup: Backup, region: str) -> dict[str, Any]:
+def _source(backup: Backup, place: Place) -> dict[str, Any]:
     table = backup.table
     details = {
         "TableName": table.name,
         "TableId": table.id,
-        "TableArn": table_arn(region, table.name),
+        "TableArn": table_arn(place, table.name),
         "TableSizeBytes": backup.size,
         "KeySchema": key_schema(table.key_attributes[:1], table.key_attributes[1:]),
         "TableCreationDateTime": table.created,
@@ -244,7 +248,7 @@ def _source(backup: Backup, region: str) -> dict[str, Any]:
     return details
 
 
-def _features(table: TableDefinition) -> dict[str, Any]:
+def _features(table: TableDefinition, *, is_encrypted: bool) -> dict[str, Any]:
     """What a backup remembers of a table beside its keys and capacity: only what it has."""
     features: dict[str, Any] = {}
     for index in table.indexes:
@@ -254,7 +258,7 @@ def _features(table: TableDefinition) -> dict[str, Any]:
     if table.stream is not None:
         features["StreamDescription"] = stream_specification(table.stream)
     if "SSEDescription" in table.settings:
-        features["SSEDescription"] = table.settings["SSEDescription"]
+        features["SSEDescription"] = encryption(table.settings["SSEDescription"], is_encrypted=is_encrypted)
     if (described := time_to_live.description(table))["TimeToLiveStatus"] != "DISABLED":
         features["TimeToLiveDescription"] = described
     return features

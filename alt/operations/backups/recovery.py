@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from alt import errors
 from alt.errors import ApiError, validation
-from alt.operations.arns import parse_table_arn, table_arn, table_name
+from alt.operations.arns import Place, parse_table_arn, table_arn, table_name
 from alt.operations.backups.restore_rules import check_region, restored_definition
 from alt.operations.backups.restore_table import begin_restore, check_target
 from alt.operations.caller import Caller
@@ -86,7 +86,7 @@ def definition_from_past(
     context: Context, request: RestoreTableToPointInTimeInput, caller: Caller
 ) -> Answer[TableDefinition]:
     """The table that a RestoreTableToPointInTime asks for, once nothing speaks against it."""
-    region, source = _source(request, caller)
+    place, source = _source(request, caller)
     now = context.clock()
     wanted, is_latest = request.get("RestoreDateTime"), request.get("UseLatestRestorableTime") is True
     if (wanted is not None) == is_latest:
@@ -97,9 +97,9 @@ def definition_from_past(
         newest = latest(table.definition.recovery, log.newest, now)
         at: float = newest if wanted is None else wanted
         past = past_of(table.definition, at, newest, log.last if wanted is None else log.until[0])
-        check_region(request, region, caller.region)
+        check_region(request, place.region, caller.region)
         summary = {
-            "SourceTableArn": table_arn(region, table.definition.name),
+            "SourceTableArn": table_arn(place, table.definition.name),
             "RestoreDateTime": round(at, 3),
         }
         definition = restored_definition(
@@ -107,7 +107,7 @@ def definition_from_past(
             request,
             context.new_id(),
             round(now, 3),
-            caller.region,
+            caller.place,
             Restore(past.origin(), summary),
         )
         check_target(context, definition.name)
@@ -144,13 +144,13 @@ def _existing(context: Context, name_or_arn: str) -> Table:
     return table
 
 
-def _source(request: RestoreTableToPointInTimeInput, caller: Caller) -> tuple[str, str]:
-    """The source table's region and name."""
+def _source(request: RestoreTableToPointInTimeInput, caller: Caller) -> tuple[Place, str]:
+    """Where the source table is, and its name."""
     name, arn = request.get("SourceTableName"), request.get("SourceTableArn")
     if (name is None) == (arn is None):
         raise validation("Exactly one of SourceTableName and SourceTableArn must be specified")
     if arn is None:
-        return caller.region, str(name)
+        return caller.place, str(name)
     return parse_table_arn(arn)
 
 

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from alt.errors import invalid_parameters, validation
+from alt.errors import invalid_parameters, unknown_operation, validation
+from alt.operations.arns import Place
 from alt.operations.keys import key_schema
 from alt.operations.tables.description import projection
 from alt.operations.tables.index_rules import first_repeated
@@ -47,6 +48,9 @@ if TYPE_CHECKING:
         OnDemandThroughput: NotRequired[OnDemandThroughput]
 
 
+# A parameter of a feature that is not there yet. No table has vector indexes, so that none is what an empty list asks for.
+NOT_BUILT = ("VectorIndexOverride",)
+
 Override = TypeVar("Override", bound="GlobalSecondaryIndex | LocalSecondaryIndex")
 
 
@@ -59,7 +63,7 @@ def check_region(request: Request, source_region: str, region: str) -> None:
 
 
 def restored_definition(
-    source: TableDefinition, request: Request, table_id: str, now: float, region: str, restore: Restore
+    source: TableDefinition, request: Request, table_id: str, now: float, place: Place, restore: Restore
 ) -> TableDefinition:
     """The definition of the table that a restore of `source` makes.
 
@@ -79,11 +83,13 @@ def restored_definition(
             "SSESpecification": encryption,
         },
         now,
-        region,
+        place,
     )
     indexes = (*_global_indexes(request, source, mode), *_local_indexes(request, source))
     if (repeated := first_repeated([index.name for index in indexes])) is not None:
         raise invalid_parameters(f"Duplicate index name: {repeated}")
+    if any(request.get(member) for member in NOT_BUILT):
+        raise unknown_operation()
     if encryption is None and "SSEDescription" in source.settings:
         settings["SSEDescription"] = source.settings["SSEDescription"]
     return TableDefinition(

@@ -17,7 +17,7 @@ from alt.operations.context import Context
 from alt.operations.reply import body
 from alt.operations.tables import quotas
 from alt.operations.tables.description import as_restoring
-from alt.storage.engine import Answer, Progress, no_progress, then
+from alt.storage.engine import Answer, then
 from alt.storage.model.definition import Backup, Restore, TableDefinition
 
 if TYPE_CHECKING:
@@ -39,17 +39,17 @@ def definition_from_backup(
     arn = request["BackupArn"]
 
     def define(backup: Backup) -> TableDefinition:
-        region = parse_arn(arn).region
-        check_region(request, region, caller.region)
+        place = parse_arn(arn).place
+        check_region(request, place.region, caller.region)
         now = round(context.clock(), 3)
         summary = {
             "SourceBackupArn": arn,
-            "SourceTableArn": table_arn(region, backup.table.name),
-            "RestoreDateTime": now,
+            "SourceTableArn": table_arn(place, backup.table.name),
+            "RestoreDateTime": backup.created,
         }
         restore = Restore({"backup": backup.id}, summary)
         table = backup.table
-        definition = restored_definition(table, request, context.new_id(), now, caller.region, restore)
+        definition = restored_definition(table, request, context.new_id(), now, caller.place, restore)
         check_target(context, definition.name)
         if not backup.available:
             raise errors.backup_in_use(f"Backup is being created: {arn}")
@@ -72,15 +72,25 @@ def check_target(context: Context, name: str) -> None:
     raise errors.table_in_use(f"Table: {name} is already being restored{origin}")
 
 
-def begin_restore(
-    context: Context, definition: TableDefinition, caller: Caller, progress: Progress = no_progress
-) -> Answer[bytes]:
-    """Restore the table that `definition` describes in the background; the answer shows it CREATING."""
+def check_quotas(context: Context) -> None:
+    """There may be one more restore, and one more table."""
+    quotas.admit_restore(sum(each.restore is not None for each in context.engine.definitions()))
     quotas.admit_table(len(context.engine.names()))
+
+
+def begin_restore(context: Context, definition: TableDefinition, caller: Caller) -> Answer[bytes]:
+    """Restore the table that `definition` describes in the background; the answer shows it CREATING."""
+    check_quotas(context)
 
     def answer(is_created: bool) -> bytes:
         if not is_created:
             raise errors.table_already_exists(definition.name)
-        return body({"TableDescription": as_restoring(definition, caller.region, context.clock())})
+        return body(
+            {
+                "TableDescription": as_restoring(
+                    definition, caller.place, context.clock(), is_encrypted=context.engine.is_encrypted
+                )
+            }
+        )
 
-    return then(context.engine.create(definition, progress), answer)
+    return then(context.engine.create(definition), answer)

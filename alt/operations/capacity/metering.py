@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 from alt.capacity import READ, WRITE, Consumption, entry_units, write_units
 from alt.errors import ApiError
 from alt.operations.caller import Caller
 from alt.operations.capacity.throttling import Throttle
-from alt.storage.engine import Table, Usage
+from alt.storage.engine import Engine, Table, settled
 from alt.storage.model.definition import IndexDefinition
 from alt.storage.model.items import Written
 from alt.storage.model.usage import READ_UNITS, WRITE_UNITS
@@ -19,18 +18,13 @@ STORE_SECONDS = 1.0
 
 
 class Meter:
-    """Counts into `usage`; `say` tells the operator of its faults. `elapsed` and `enforced`: see Throttle."""
+    """Counts into the engine's `usage`. `elapsed` and `enforced`: see Throttle."""
 
-    def __init__(
-        self,
-        usage: Usage,
-        say: Callable[[BaseException], bool],
-        elapsed: Callable[[], float],
-        enforced: bool,
-    ) -> None:
-        self._usage = usage
-        self._say = say
-        self._add = usage.add
+    def __init__(self, engine: Engine, elapsed: Callable[[], float], enforced: bool) -> None:
+        self._usage = engine.usage
+        self._say = engine.say
+        self._definition = engine.definition
+        self._add = engine.usage.add
         self._throttle = Throttle(elapsed, enforced)
         self.take_over_limits()
 
@@ -60,8 +54,12 @@ class Meter:
         try:
             self._throttle.admit(caller, table.definition, index, kind, foreseen)
         except ApiError:
-            self._usage.add_throttled(caller.access_key, table.definition.name)
+            self.throttled(caller, table)
             raise
+
+    def throttled(self, caller: Caller, table: Table) -> None:
+        """Count a request that was too much."""
+        self._usage.add_throttled(caller.access_key, table.definition.name)
 
     def read(self, caller: Caller, table: Table, used: Consumption) -> None:
         """Count a request that read."""
@@ -82,18 +80,21 @@ class Meter:
             for index, units in indexes.items():
                 self._add(access_key, name, index, kind, units)
 
-    async def keep_storing(self) -> None:
-        """Store what gathers, until cancelled. What remains is stored when the Store closes."""
-        while True:
-            await asyncio.sleep(STORE_SECONDS)
-            self._throttle.forget_full()
-            try:
-                self._usage.store()
-                self.take_over_limits()
-            except Exception as fault:
-                fault.add_note("what requests consumed could not be stored, and is tried again")
-                if not self._say(fault):
-                    raise
+    async def store(self) -> None:
+        """Store what has gathered, and hear what others consumed of what all may consume together.
+
+        What gathers after the last time is stored when the engine closes.
+        """
+        self._throttle.forget_full()
+        try:
+            await settled(self._usage.store())
+            self.take_over_limits()
+            if not self.is_idle:
+                self._throttle.pay_for(await settled(self._usage.others()), self._definition)
+        except Exception as fault:
+            fault.add_note("what requests consumed could not be stored, and is tried again")
+            if not self._say(fault):
+                raise
 
 
 def written(write: Written) -> Consumption:

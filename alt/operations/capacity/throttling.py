@@ -21,12 +21,13 @@ from alt.operations.caller import Caller
 from alt.operations.tables.settings import is_on_demand
 from alt.operations.tables.throughput_rules import CAPACITY_UNITS, MAX_REQUEST_UNITS
 from alt.storage.model.definition import IndexDefinition, TableDefinition
-from alt.storage.model.usage import KeyLimit
+from alt.storage.model.usage import READ_UNITS, WRITE_UNITS, KeyLimit, Others
 
 BURST_SECONDS = 300.0  # of provisioned capacity
 LIMIT_BURST_SECONDS = 1.0  # of a maximum that somebody set
 
 _MAXIMUM: dict[str, str] = dict(zip(CAPACITY_UNITS, MAX_REQUEST_UNITS, strict=True))
+_NUMBERS = {READ: READ_UNITS, WRITE: WRITE_UNITS}
 _VERBS = {READ: "Read", WRITE: "Write"}
 _PROVISIONED_MESSAGES = {
     "Table": "The level of configured provisioned throughput for the table was exceeded. "
@@ -35,6 +36,11 @@ _PROVISIONED_MESSAGES = {
     "was exceeded. Consider increasing your provisioning level for the under-provisioned global secondary "
     "indexes with the UpdateTable API.",
 }
+_SCALING_MESSAGE = (
+    "Throughput exceeds the current capacity of your table or index. DynamoDB is automatically scaling your table or "
+    "index so please try again shortly. If exceptions persist, check if you have a hot key: "
+    "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html"
+)
 
 
 class _Bucket:
@@ -86,7 +92,7 @@ class Throttle:
 
         `foreseen` has been let in already, and is still to be paid.
         """
-        arn = table_arn(caller.region, definition.name)
+        arn = table_arn(caller.place, definition.name)
         units = 0.0 if foreseen is None else foreseen.table
         if self._is_empty(*self._of_key(caller.access_key, kind), units):
             raise errors.throttled(
@@ -117,6 +123,21 @@ class Throttle:
         for index in definition.indexes:
             if index.name in used.global_indexes:
                 self._take(*_of(definition, index, kind), used.global_indexes[index.name])
+
+    def pay_for(self, others: Others, definition: Callable[[str], TableDefinition | None]) -> None:
+        """Take what others consumed of what all share. `definition` is the one of a table's name."""
+        for access_key, units in others.by_key.items():
+            for kind, number in _NUMBERS.items():
+                self._take(*self._of_key(access_key, kind), units[number])
+        if not self._enforced:
+            return
+        for (table, name), units in others.by_index.items():
+            found = definition(table)
+            if found is None:
+                continue
+            index = next((each for each in found.indexes if each.is_global and each.name == name), None)
+            for kind, number in _NUMBERS.items():
+                self._take(*_of(found, index, kind), units[number])
 
     def forget_full(self) -> None:
         """Drop the buckets that are full again: they begin full."""
@@ -185,4 +206,17 @@ def _too_fast(definition: TableDefinition, arn: str, index: IndexDefinition | No
         _PROVISIONED_MESSAGES[subject],
         f"{subject}{_VERBS[kind]}ProvisionedThroughputExceeded",
         resource,
+    )
+
+
+def partition_is_hot(definition: TableDefinition, arn: str, kind: str, *, is_transaction: bool) -> ApiError:
+    """What is answered where one partition is asked too much, whatever the table may consume. No partition here is.
+
+    An action of a transaction on an on-demand table is told otherwise, as the reference of TransactWriteItems has it.
+    """
+    reason = f"Table{_VERBS[kind]}KeyRangeThroughputExceeded"
+    if is_transaction and is_on_demand(definition.settings):
+        return errors.throttled("ThrottlingException", _SCALING_MESSAGE, reason, arn)
+    return errors.throttled(
+        "ProvisionedThroughputExceededException", _PROVISIONED_MESSAGES["Table"], reason, arn
     )

@@ -93,7 +93,8 @@ def _table_reads(
     rows = [key_row(table.definition, key) for key in reads["Keys"]]
     _refuse_duplicates(rows)
     check_paths(table.definition, reads, projection)
-    return _TableReads(name, KeysRead(table, rows, projection), reads)
+    is_consistent = reads.get("ConsistentRead") is True
+    return _TableReads(name, KeysRead(table, rows, projection, is_consistent), reads)
 
 
 def _refuse_duplicates(rows: list[RowKey]) -> None:
@@ -126,13 +127,13 @@ def _read_reply(
 ) -> bytes:
     responses, consumed = [], []
     unprocessed: dict[str, KeysAndAttributes] = {}
-    for name, (table, keys, _), reads in parts:
+    for name, (table, keys, _, is_consistent), reads in parts:
         items, blocks, count = found.get(name, _NOTHING)
         responses.append(b"%b:[%b]" % (dumps(name).encode(), b",".join(items)))
         if name not in found:
             unprocessed[name] = reads
             continue
-        used = Consumption(float(blocks) if reads.get("ConsistentRead") is True else blocks / 2)
+        used = Consumption(float(blocks) if is_consistent else blocks / 2)
         context.meter.read(caller, table, used)
         consumed.append((name, used))
         if count < len(keys):

@@ -22,7 +22,12 @@ from alt.expressions import Condition, Placeholders, Projection, Update, legacy,
 from alt.operations.caller import Caller
 from alt.operations.capacity.metering import written
 from alt.operations.context import Context
-from alt.operations.items.index_keys import check_index_keys, check_updated_index_keys, too_large
+from alt.operations.items.index_keys import (
+    check_given_index_keys,
+    check_index_keys,
+    check_updated_index_keys,
+    too_large,
+)
 from alt.operations.items.write_isolation import refuse_reads
 from alt.operations.keys import check_paths, item_row, key_row
 from alt.operations.parameters import check_expressions
@@ -90,10 +95,11 @@ def get_item(context: Context, request: GetItemInput, caller: Caller) -> Answer[
     if projection is not None:
         check_paths(table.definition, request, projection)
     context.meter.admit_read(caller, table)
+    is_consistent = request.get("ConsistentRead") is True
 
     def finish(found: Sized | None) -> bytes:
         size, item = found or (0, None)
-        used = Consumption(read_units(size, request.get("ConsistentRead") is True))
+        used = Consumption(read_units(size, is_consistent))
         context.meter.read(caller, table, used)
         if item is not None and projection is not None:
             item = body(projection.apply(ujson.loads(item)))
@@ -101,7 +107,7 @@ def get_item(context: Context, request: GetItemInput, caller: Caller) -> Answer[
             return EMPTY if item is None else b'{"Item":%b}' % item
         return members(Item=item, ConsumedCapacity=_consumed_capacity(request, used))
 
-    return then(table.get(row), finish)
+    return then(table.get(row, is_consistent=is_consistent), finish)
 
 
 def read_projection(request: Mapping[str, Any]) -> Projection | None:
@@ -201,7 +207,7 @@ def update_item(context: Context, request: UpdateItemInput, caller: Caller) -> a
     check_update(table.definition, update)
     check_paths(table.definition, request, update, condition)
     if update is not None and update.is_too_large:
-        raise _update_too_large()
+        raise update_too_large()
     refuse_reads(context, table, condition, update, request.get("ReturnValues"))
     context.meter.admit_write(caller, table)
     updating = Updating(table.definition, request, key, condition, update)
@@ -223,7 +229,7 @@ def conditional(
     def decide(stored: Stored | None) -> Effect:
         item = {} if stored is None or condition is None else ujson.loads(stored.text)
         if condition is not None and not condition.matches(item):
-            return _condition_failed(request, stored)
+            return refused_by_condition(request, stored)
         return effect or Keep(0 if stored is None else stored.size)
 
     return Write(row, decide, partial(looks, condition))
@@ -260,17 +266,12 @@ class Updating:
         before: Item = {} if stored is None else ujson.loads(stored.text)
         self._before, self._after = before, before
         if self._condition is not None and not self._condition.matches(before):
-            return _condition_failed(self._request, stored)
+            return refused_by_condition(self._request, stored)
         updated = updated_item(self._definition, self._update, before, self._key, stored)
         if updated is None:
             return Keep()
         self._after, new = updated
         return Put(self._after, new, before)
-
-    def of_transaction(self, stored: Stored | None) -> Effect:
-        """The same, where an update of the key has not been refused yet."""
-        check_update(self._definition, self._update)
-        return self(stored)
 
     def attributes(self, done: Written, wanted: ReturnValue) -> str | None:
         """The Attributes that `wanted`, the ReturnValues, asks for, None for none."""
@@ -286,13 +287,13 @@ class Updating:
         return dumps(updated) if updated else None
 
 
-def _condition_failed(request: Checked, stored: Stored | None) -> Refuse:
+def refused_by_condition(request: Checked, stored: Stored | None) -> Refuse:
     wanted = request.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD"
     return Refuse(errors.condition_failed(stored.text if wanted and stored is not None else None))
 
 
 def check_update(definition: TableDefinition, update: Update | None) -> None:
-    """An update leaves the key alone."""
+    """An update leaves the key alone, and gives the keys of indexes values that they can have."""
     if update is None:
         return
     for attribute in definition.key_attributes:
@@ -300,6 +301,7 @@ def check_update(definition: TableDefinition, update: Update | None) -> None:
             raise errors.invalid_parameters(
                 f"Cannot update attribute {attribute.name}. This attribute is part of the key"
             )
+    check_given_index_keys(definition, update)
 
 
 def updated_item(
@@ -317,12 +319,12 @@ def updated_item(
         after, changed = update.apply(after), update.attribute_names
     size = item_size(after) if old is None else resized(old.size, before, after, changed, MAX_ITEM_BYTES)
     if too_large(definition, after, size):
-        raise _update_too_large()
+        raise update_too_large()
     check_updated_index_keys(definition, before, after)
     return after, Stored(size, dumps(after))
 
 
-def _update_too_large() -> ApiError:
+def update_too_large() -> ApiError:
     return validation("Item size to update has exceeded the maximum allowed size")
 
 

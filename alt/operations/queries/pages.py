@@ -39,9 +39,9 @@ def page_read(
     )
 
 
-def consumption(source: Source, request: QueryInput | ScanInput, found: PageFound) -> Consumption:
+def consumption(source: Source, found: PageFound, *, is_consistent: bool) -> Consumption:
     """A page is one read of all that was looked at; what a local index lacks is fetched item by item."""
-    units = read_units(found.size, request.get("ConsistentRead") is True)
+    units = read_units(found.size, is_consistent)
     if source.index is None:
         return Consumption(units)
     used = Consumption(found.fetched)

@@ -1,35 +1,29 @@
-"""Query plans: what the texts of a Query came to, kept for requests that differ from it in values only.
+"""Query plans: what the texts of a Query came to, kept for requests of its shape (alt/expressions/rebinding.py).
 
-Programs send the same Query over and over. What its texts, names and settings come to is
-the same each time, as long as the table's definition is; only the values are looked at anew.
-A plan never refuses anything: where values are unusual it has no answer, and the request is
-read as if it were the first.
+What its texts, names and settings come to is the same each time, as long as the table's
+definition is; only the values are looked at anew. A plan never refuses anything: where
+values are unusual it has no answer, and the request is read as if it were the first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING
 
-from alt.expressions import KeyRange, Projection
-from alt.expressions.nodes import Value
+from alt.expressions import Condition, KeyRange, Projection
+from alt.expressions.rebinding import Rebind, Values, names_and_types, read_values, rebinder
 from alt.operations.queries.source import Source
 from alt.storage.model.ranges import PartitionRange
-from alt.values.attribute import normalize_item
-from alt.values.types import AttributeValue
 
 if TYPE_CHECKING:
     from alt.validation.requests import QueryInput
-
-MAX_PLANS = 1_024
-# Far below the limit on all names and values together, which a plan does not look at.
-MAX_VALUES_BYTES = 8_192
 
 # What plans know of; a request with any other member has none.
 _IN_SHAPE = (
     "TableName",
     "IndexName",
     "KeyConditionExpression",
+    "FilterExpression",
     "ProjectionExpression",
     "Select",
     "ScanIndexForward",
@@ -44,17 +38,19 @@ _MEMBERS = frozenset(_IN_SHAPE) | {
 }
 
 
-def shape_of(request: QueryInput) -> Hashable | None:
-    """All of a Query but its values and what only its page needs; None for one that no plan is made of."""
-    values = request.get("ExpressionAttributeValues")
-    if values is None or not _MEMBERS.issuperset(request):
-        return None
-    names = request.get("ExpressionAttributeNames")
-    return (
-        *map(request.get, _IN_SHAPE),
-        None if names is None else tuple(names.items()),
-        tuple(values),
-    )
+def shape_of(request: QueryInput) -> tuple[Hashable, Values]:
+    """All of a Query but its values and what only its page needs, None for one that no plan is made of.
+
+    With the values, which become canonical in place.
+    """
+    given = request.get("ExpressionAttributeValues")
+    if given is None or not _MEMBERS.issuperset(request):
+        return None, {}
+    values, _ = read_values(given)
+    if values is None:
+        return None, {}
+    texts = tuple(map(request.get, _IN_SHAPE))
+    return (texts, names_and_types(request.get("ExpressionAttributeNames"), values)), values
 
 
 class Plan:
@@ -64,12 +60,12 @@ class Plan:
     """
 
     __slots__ = (
+        "_condition",
         "_descending",
-        "_hash_values",
-        "_operands",
+        "_hash_keys",
         "_operator",
-        "_range_values",
-        "_types",
+        "_range_keys",
+        "_values",
         "definition",
         "fetch",
         "is_short",
@@ -79,70 +75,54 @@ class Plan:
 
     def __init__(
         self,
-        source: Source,
         key_range: KeyRange,
+        source: Source,
+        values: Rebind,
+        condition: Callable[[Values], Condition] | None,
         projection: Projection | None,
         *,
         descending: bool,
         fetch: bool,
     ) -> None:
+        """`values` makes those of the key range, one after the other, and `condition` the filter."""
         self.definition = source.definition
         self.source = source
         self.projection = projection
         self.fetch = fetch
         self.is_short = True
+        self._values = values
+        self._condition = condition
         self._descending = descending
         self._operator = key_range.operator
-        # Those of KeyConditions have no slots, but such a request has no shape either.
-        self._hash_values, self._range_values, self._operands = (
-            [value.slot or "" for value in found]
-            for found in (key_range.hash_values, key_range.range_values, key_range.operands)
-        )
-        bounded = [source.range_keys[len(self._range_values)]] * len(self._operands) if self._operands else []
-        self._types = [
-            (name, key.type)
-            for names, keys in (
-                (self._hash_values, source.hash_keys),
-                (self._range_values, source.range_keys),
-                (self._operands, bounded),
-            )
-            for name, key in zip(names, keys, strict=False)
-        ]
+        self._hash_keys = len(key_range.hash_values)
+        self._range_keys = self._hash_keys + len(key_range.range_values)
 
-    def rows(self, values: dict[str, AttributeValue]) -> PartitionRange | None:
+    def rows(self, values: Values) -> PartitionRange | None:
         """The rows that other values ask for. None, or an ApiError, if these have to be looked at closely."""
-        if normalize_item(values) > MAX_VALUES_BYTES:
-            return None
-        for name, kind in self._types:
-            if kind not in values[name]:
-                return None
-
-        def find(slot: str) -> Value:
-            return Value(values[slot], slot)
-
+        found = self._values(values)
+        hash_keys, range_keys = self._hash_keys, self._range_keys
         key_range = KeyRange(
-            tuple(map(find, self._hash_values)),
-            tuple(map(find, self._range_values)),
-            self._operator,
-            tuple(map(find, self._operands)),
+            found[:hash_keys], found[hash_keys:range_keys], self._operator, found[range_keys:]
         )
         rows = self.source.partition(key_range, descending=self._descending)
         return None if rows.is_reversed else rows
 
+    def condition(self, values: Values) -> Condition | None:
+        """The filter, of other values."""
+        return None if self._condition is None else self._condition(values)
 
-class Plans:
-    """Plans by the shape of their requests; all are forgotten when there are too many."""
 
-    def __init__(self) -> None:
-        self._plans: dict[Hashable, Plan] = {}
-
-    def get(self, shape: Hashable) -> Plan | None:
-        return self._plans.get(shape)
-
-    def __len__(self) -> int:
-        return len(self._plans)
-
-    def put(self, shape: Hashable, plan: Plan) -> None:
-        if len(self._plans) >= MAX_PLANS:
-            self._plans.clear()
-        self._plans[shape] = plan
+def plan_of(
+    key_range: KeyRange,
+    source: Source,
+    rows: PartitionRange,
+    condition: Condition | None,
+    projection: Projection | None,
+    fetch: bool,
+) -> Plan | None:
+    """The plan of a Query that nothing is wrong with; None where other values of its filter would have to be checked."""
+    again = None if condition is None else condition.rebound()
+    values = rebinder((*key_range.hash_values, *key_range.range_values, *key_range.operands))
+    if values is None or (again is None and condition is not None):
+        return None
+    return Plan(key_range, source, values, again, projection, descending=rows.descending, fetch=fetch)

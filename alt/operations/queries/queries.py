@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from alt.errors import ApiError, validation
-from alt.expressions import Condition, Placeholders, Projection, legacy
+from alt.expressions import Condition, KeyRange, Placeholders, Projection, legacy
+from alt.expressions.rebinding import Values
 from alt.operations.caller import Caller
 from alt.operations.context import Context
 from alt.operations.keys import check_paths
 from alt.operations.parameters import check_expressions
 from alt.operations.queries.pages import consumption, page_read, reply
-from alt.operations.queries.plans import Plan, shape_of
+from alt.operations.queries.plans import Plan, plan_of, shape_of
 from alt.operations.queries.source import Source, check_filter, must_fetch, read_source
 from alt.storage.engine import Answer, Table, then
 from alt.storage.model.keys import Key
@@ -38,22 +39,26 @@ def query(context: Context, request: QueryInput, caller: Caller) -> Answer[bytes
 
     Most that differ from an earlier one in their values only are read by its plan (plans.py).
     """
-    shape = shape_of(request)
+    shape, values = shape_of(request)
     plan = context.plans.get(shape)
-    read = None if plan is None else _read_again(context, plan, request)
+    read = None if plan is None else _read_again(context, plan, request, values)
     if read is None:
-        read = _read(context, request)
-        if shape is not None:
-            context.plans.put(shape, read.plan)
-    table, plan, keys, condition = read
-    context.meter.admit_read(caller, table, plan.source.index)
-    wanted = page_read(
-        request, keys, condition, plan.projection, fetch=plan.fetch, may_be_short=plan.is_short
-    )
+        read, key_range = _read(context, request)
+        if shape is not None and plan is None:
+            plan = plan_of(key_range, *read[1:])
+            if plan is not None:
+                context.plans.put(shape, plan)
+    table, source, rows, condition, projection, fetch = read
+    context.meter.admit_read(caller, table, source.index)
+    may_be_short = plan is None or plan.is_short
+    wanted = page_read(request, rows, condition, projection, fetch=fetch, may_be_short=may_be_short)
 
     def finish(found: PageFound) -> bytes:
-        plan.is_short = found.is_short
-        return _reply(context, caller, request, table, plan.source, found)
+        if plan is not None:
+            plan.is_short = found.is_short
+        if source.is_one_row and found.last is not None:
+            found = found._replace(last=None)  # nothing follows, and the next page would be refused
+        return _reply(context, caller, "Query", request, table, source, found)
 
     return then(table.page(wanted), finish)
 
@@ -62,27 +67,31 @@ class _Read(NamedTuple):
     """A Query that nothing is wrong with."""
 
     table: Table
-    plan: Plan
+    source: Source
     rows: PartitionRange
     condition: Condition | None
+    projection: Projection | None
+    fetch: bool
 
 
-def _read_again(context: Context, plan: Plan, request: QueryInput) -> _Read | None:
+def _read_again(context: Context, plan: Plan, request: QueryInput, values: Values) -> _Read | None:
     """A request of a known shape; None where anything about its values is unusual, which `_read` has the words for."""
     table = context.engine.table(plan.definition.name)
     if table is None or table.definition is not plan.definition:
         return None
     try:
         start = _start_key(request, older=False)
-        rows = plan.rows(request["ExpressionAttributeValues"])
+        rows = plan.rows(values)
         if rows is not None and start is not None:
-            rows = _after(plan.source, rows, _query_start(plan.source, start))
+            rows = _after(plan.source, rows, _query_start(plan.source, start), start)
     except ApiError:
         return None
-    return None if rows is None else _Read(table, plan, rows, None)
+    if rows is None:
+        return None
+    return _Read(table, plan.source, rows, plan.condition(values), plan.projection, plan.fetch)
 
 
-def _read(context: Context, request: QueryInput) -> _Read:
+def _read(context: Context, request: QueryInput) -> tuple[_Read, KeyRange]:
     replaced = ["AttributesToGet", "QueryFilter", "ConditionalOperator"]
     if "KeyConditionExpression" in request:  # KeyConditions goes with any other expression
         replaced.append("KeyConditions")
@@ -118,17 +127,17 @@ def _read(context: Context, request: QueryInput) -> _Read:
         [(key.name, key.type) for key in source.hash_keys],
         [(key.name, key.type) for key in source.range_keys],
     )
-    descending = request.get("ScanIndexForward") is False
-    rows = source.partition(key_range, descending=descending)
-    if row is not None:
-        rows = _after(source, rows, row)
+    rows = source.partition(key_range, descending=request.get("ScanIndexForward") is False)
+    if start is not None and row is not None:
+        rows = _after(source, rows, row, start)
     if condition is not None:
         _no_key_attributes(condition, source, request)
         check_filter(source, condition.attribute_names)
     check_paths(table.definition, request, condition, projection)
-    fetch = must_fetch(source, request, () if projection is None else projection.attribute_names)
-    plan = Plan(source, key_range, projection, descending=descending, fetch=fetch)
-    return _Read(table, plan, rows, condition)
+    fetch = must_fetch(
+        source, request.get("Select"), () if projection is None else sorted(projection.attribute_names)
+    )
+    return _Read(table, source, rows, condition, projection, fetch), key_range
 
 
 def scan(context: Context, request: ScanInput, caller: Caller) -> Answer[bytes]:
@@ -160,22 +169,28 @@ def scan(context: Context, request: ScanInput, caller: Caller) -> Answer[bytes]:
     if start is not None:
         keys = keys.after(_scan_start(source, start, keys, segment))
     check_paths(table.definition, request, condition, projection)
-    fetch = must_fetch(source, request, () if projection is None else projection.attribute_names)
+    fetch = must_fetch(
+        source, request.get("Select"), () if projection is None else sorted(projection.attribute_names)
+    )
     context.meter.admit_read(caller, table, source.index)
     wanted = page_read(request, keys, condition, projection, fetch=fetch)
-    return then(table.page(wanted), lambda found: _reply(context, caller, request, table, source, found))
+    return then(
+        table.page(wanted), lambda found: _reply(context, caller, "Scan", request, table, source, found)
+    )
 
 
 def _reply(
     context: Context,
     caller: Caller,
+    operation: Literal["Query", "Scan"],
     request: QueryInput | ScanInput,
     table: Table,
     source: Source,
     found: PageFound,
 ) -> bytes:
-    used = consumption(source, request, found)
+    used = consumption(source, found, is_consistent=request.get("ConsistentRead") is True)
     context.meter.read(caller, table, used)
+    context.observed.returned_items[operation] += found.passed
     return reply(source, request, found, used)
 
 
@@ -200,8 +215,11 @@ def _query_start(source: Source, start: Item) -> Key:
         raise validation(_INVALID_START) from None
 
 
-def _after(source: Source, rows: PartitionRange, row: Key) -> PartitionRange:
-    """What follows a starting key, which lies in the range; how it does not is said in three ways."""
+def _after(source: Source, rows: PartitionRange, row: Key, start: Item) -> PartitionRange:
+    """What follows a starting key, which lies in the range; how it does not is said in three ways.
+
+    In a partition of a table without a sort key nothing follows, which the service calls an invalid start.
+    """
     partition = rows.prefix[: 1 + len(source.hash_keys)]
     in_partition = row[: len(partition)] == partition
     if rows.prefix == partition and rows.low is None and rows.high is None:
@@ -213,6 +231,13 @@ def _after(source: Source, rows: PartitionRange, row: Key) -> PartitionRange:
         raise validation("The provided starting key does not match the range key predicate")
     elif not in_partition:
         raise validation("The query can return at most one row and cannot be restarted")
+    if source.is_one_row:
+        ((name, value),) = start.items()
+        ((kind, content),) = value.items()
+        raise validation(
+            "The provided exclusive start key is invalid: "
+            f"ExclusiveStartKey: {{{name}=AttributeValue: {{{kind}:{content}}}}}"
+        )
     return rows.after(row)
 
 

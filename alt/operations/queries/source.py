@@ -34,6 +34,8 @@ class Source:
         # A LastEvaluatedKey holds the index's key and the table's.
         self.key_names = list(dict.fromkeys(key.name for key in keys))
         self.projected = None if index is None else definition.projected_names(index)
+        # Whether a partition has one item at most.
+        self.is_one_row = index is None and definition.range_key is None
 
     @property
     def is_global(self) -> bool:
@@ -76,8 +78,9 @@ class Source:
         return PartitionRange(self.layout, prefix, low, high, descending)
 
     def unprojected(self, names: Iterable[str]) -> list[str]:
-        """Those attributes that its rows do not hold, sorted."""
-        return [] if self.projected is None else sorted(set(names) - self.projected)
+        """Those attributes that its rows do not hold."""
+        projected = self.projected
+        return [] if projected is None else [name for name in dict.fromkeys(names) if name not in projected]
 
 
 def read_source(definition: TableDefinition, request: QueryInput | ScanInput) -> Source:
@@ -100,7 +103,7 @@ def check_filter(source: Source, names: Iterable[str]) -> None:
 
     A Scan just finds none of them.
     """
-    missing = source.unprojected(names)
+    missing = sorted(source.unprojected(names))
     if source.index is not None and missing:
         raise invalid_parameters(
             f"Secondary index {source.index.name} does not project one or more filter attributes: "
@@ -108,13 +111,13 @@ def check_filter(source: Source, names: Iterable[str]) -> None:
         )
 
 
-def must_fetch(source: Source, request: QueryInput | ScanInput, names: Iterable[str]) -> bool:
+def must_fetch(source: Source, select: str | None, names: Iterable[str]) -> bool:
     """Whether items are to be fetched from the table, for what an index lacks of `names` or of everything.
 
     A local index fetches; a global one refuses.
     """
     missing = source.unprojected(names)
-    everything = request.get("Select") == "ALL_ATTRIBUTES" and source.projected is not None
+    everything = select == "ALL_ATTRIBUTES" and source.projected is not None
     if source.index is None or not (missing or everything):
         return False
     if not source.is_global:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from alt.errors import ApiError, resource_not_found, validation
-from alt.operations.arns import table_arn
+from alt.operations.arns import Place, table_arn
 from alt.operations.context import Context
 from alt.storage.engine import Table
-from alt.storage.model.changes import stream_ended
+from alt.storage.model.changes import readable_streams
 from alt.storage.model.definition import StreamDefinition, TableDefinition
 
 Streams = tuple[StreamDefinition, ...]
@@ -32,24 +32,17 @@ class Stream(NamedTuple):
 
 def with_new_stream(streams: Streams, view_type: str, shards: int, now: float, last_change: int) -> Streams:
     """The table's streams and one more, which begins after this change."""
-    created = now
-    if streams:  # two streams of one millisecond must not have one label
-        created = max(now, round(streams[-1].created + _MILLISECOND, 3))
+    created = free_moment(streams, now)
     return (*streams, StreamDefinition(_label(created), view_type, shards, created, last_change))
 
 
-def with_stream_disabled(streams: Streams, now: float, last_change: int) -> Streams:
-    """The table's streams, the last of them closed after this change."""
-    return (*streams[:-1], replace(streams[-1], last=last_change, disabled=now))
+def free_moment(streams: Iterable[StreamDefinition], now: float) -> float:
+    """When a stream may begin: now, but two streams of one millisecond must not have one label."""
+    return max((now, *(round(stream.created + _MILLISECOND, 3) for stream in streams)))
 
 
-def readable_streams(definition: TableDefinition, now: float) -> Streams:
-    """The streams that are on, or were disabled less than a day ago."""
-    return tuple(stream for stream in definition.streams if not stream_ended(stream.disabled, now))
-
-
-def stream_arn(region: str, table: str, label: str) -> str:
-    return f"{table_arn(region, table)}/stream/{label}"
+def stream_arn(place: Place, table: str, label: str) -> str:
+    return f"{table_arn(place, table)}/stream/{label}"
 
 
 def parse_stream_arn(arn: str) -> tuple[str, str]:
@@ -61,14 +54,36 @@ def parse_stream_arn(arn: str) -> tuple[str, str]:
 
 
 def find_stream(context: Context, arn: str) -> Stream:
-    """The stream of an ARN of any region. Raises ResourceNotFoundException, or for no ARN ValidationException."""
+    """The stream of an ARN of any region, of a table that there is or that was deleted.
+
+    Raises ResourceNotFoundException, or for no ARN ValidationException.
+    """
     name, label = parse_stream_arn(arn)
-    definition = context.engine.definition(name)
-    streams = () if definition is None else readable_streams(definition, context.clock())
-    stream = next((stream for stream in streams if stream.label == label), None)
-    if stream is None:
-        raise _not_found(arn)
-    return Stream(context.table(name), stream)
+    for definition in _definitions(context, name):
+        for stream in readable_streams(definition, context.clock()):
+            if stream.label == label:
+                return Stream(_table(context, definition), stream)
+    raise _not_found(arn)
+
+
+def _definitions(context: Context, name: str) -> Iterator[TableDefinition]:
+    if (definition := context.engine.definition(name)) is not None:
+        yield definition
+    yield from deleted_tables(context, name)
+
+
+def deleted_tables(context: Context, name: str) -> list[TableDefinition]:
+    """Those that had this name."""
+    return [definition for definition in context.engine.deleted() if definition.name == name]
+
+
+def _table(context: Context, definition: TableDefinition) -> Table:
+    if definition.deleted is None:
+        return context.table(definition.name)
+    table = context.engine.deleted_table(definition)
+    if table is None:
+        raise resource_not_found()
+    return table
 
 
 def _not_found(arn: str) -> ApiError:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from alt.config import MAX_PAGE_BYTES
 from alt.errors import validation
+from alt.operations.arns import Place
 from alt.operations.caller import Caller
 from alt.operations.context import Context
 from alt.operations.keys import key_schema
@@ -16,11 +17,10 @@ from alt.operations.streams.settings import (
     Stream,
     find_stream,
     parse_stream_arn,
-    readable_streams,
     stream_arn,
 )
 from alt.storage.engine import Answer, then
-from alt.storage.model.changes import ChangesFound, ChangesRead, Positions
+from alt.storage.model.changes import ChangesFound, ChangesRead, Positions, readable_streams
 from alt.storage.model.definition import StreamDefinition
 from alt.values.json import dumps
 
@@ -42,22 +42,25 @@ MAX_CHANGES_SCANNED = 4_000
 def list_streams(context: Context, request: ListStreamsInput, caller: Caller) -> bytes:
     """ListStreams (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_ListStreams.html).
 
-    Ordered by table and age, after one that need not exist, with the last of a page that is not the last.
+    Ordered by table and age, after one that need not exist, with the last of a page that is not the last. Streams of
+    deleted tables are among them, but for one that a loaded snapshot has brought back.
     """
     limit = _limit(request, MAX_STREAMS_A_PAGE)
     start = request.get("ExclusiveStartStreamArn")
     after = None if start is None else parse_stream_arn(start)
     wanted = request.get("TableName")
     now = context.clock()
-    found = [
-        (definition.name, stream.label)
-        for definition in context.engine.definitions()
-        if wanted in (None, definition.name)
-        for stream in readable_streams(definition, now)
-        if after is None or (definition.name, stream.label) > after
-    ]
+    found = sorted(
+        {
+            (definition.name, stream.label)
+            for definition in (*context.engine.definitions(), *context.engine.deleted())
+            if wanted in (None, definition.name)
+            for stream in readable_streams(definition, now)
+            if after is None or (definition.name, stream.label) > after
+        }
+    )
     streams = [
-        {"StreamArn": stream_arn(caller.region, name, label), "TableName": name, "StreamLabel": label}
+        {"StreamArn": stream_arn(caller.place, name, label), "TableName": name, "StreamLabel": label}
         for name, label in found[:limit]
     ]
     answer: dict[str, Any] = {"Streams": streams}
@@ -69,7 +72,7 @@ def list_streams(context: Context, request: ListStreamsInput, caller: Caller) ->
 def describe_stream(context: Context, request: DescribeStreamInput, caller: Caller) -> bytes:
     """DescribeStream (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_DescribeStream.html)."""
     limit = _limit(request, MAX_SHARDS_A_PAGE)
-    description = describe(find_stream(context, request["StreamArn"]), caller.region)
+    description = describe(find_stream(context, request["StreamArn"]), caller.place)
     shards, start = description["Shards"], request.get("ExclusiveStartShardId")
     if request.get("ShardFilter") is not None:
         shards = []  # of children: there are none, since the shards a stream begins with stay until it ends
@@ -81,11 +84,11 @@ def describe_stream(context: Context, request: DescribeStreamInput, caller: Call
     return body({"StreamDescription": description})
 
 
-def describe(stream: Stream, region: str) -> dict[str, Any]:
+def describe(stream: Stream, place: Place) -> dict[str, Any]:
     """The StreamDescription with all shards."""
     definition, table = stream.definition, stream.table.definition
     return {
-        "StreamArn": stream_arn(region, table.name, definition.label),
+        "StreamArn": stream_arn(place, table.name, definition.label),
         "StreamLabel": definition.label,
         "StreamStatus": "ENABLED" if definition.disabled is None else "DISABLED",
         "StreamViewType": definition.view_type,
@@ -137,11 +140,20 @@ def get_records(context: Context, request: GetRecordsInput, caller: Caller) -> A
         if iterator.position < min(max(found.trimmed, definition.first), last):
             raise positions.trimmed()
         records, position = _records(writer, found)
+        place = stream.table.definition.name, stream.table.definition.id, iterator.shard
+        context.observed.stream_lags[place] = _lag(found, position, last, now)
         ended = definition.last is not None and position >= last
         following = None if ended else dumps(iterator._replace(position=position, issued=now).token())
         return members(Records=f"[{','.join(records)}]", NextShardIterator=following)
 
     return then(stream.table.changes(read), answer)
+
+
+def _lag(found: ChangesFound, position: int, last: int, now: float) -> float:
+    """How old the last change is that was read, in seconds, where others follow it."""
+    if position >= last or not found.changes:
+        return 0.0
+    return max(0.0, now - found.changes[-1].at)
 
 
 def _records(writer: RecordWriter, found: ChangesFound) -> tuple[list[str], int]:

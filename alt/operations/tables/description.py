@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from alt.operations.arns import index_arn, table_arn
+from alt.operations.arns import Place, index_arn, table_arn
 from alt.operations.keys import key_schema
 from alt.operations.tables.quotas import decreases_today
 from alt.storage.model.definition import IndexDefinition, StreamDefinition, TableDefinition
@@ -20,7 +20,7 @@ _AS_STORED = (
     "OnDemandThroughput",
     "WarmThroughput",
     "TableClassSummary",
-    "SSEDescription",
+    "RestoreSummary",
 )
 # What DeleteTable's answer leaves out, as recorded from the service.
 _NOT_WHEN_DELETING = (
@@ -29,19 +29,25 @@ _NOT_WHEN_DELETING = (
     "CreationDateTime",
     "GlobalSecondaryIndexes",
     "LocalSecondaryIndexes",
+    "WarmThroughput",
 )
 
 
 def describe(
     definition: TableDefinition,
-    region: str,
+    place: Place,
     now: float,
     counts: Counts = NO_COUNTS,
     status: str = "ACTIVE",
+    *,
+    is_encrypted: bool,
 ) -> Description:
-    """The TableDescription of a table, with ARNs of `region`; `now` decides what day it is."""
+    """The TableDescription of a table, with ARNs of `place`; `now` decides what day it is.
+
+    `is_encrypted`: whether what is stored is.
+    """
     settings = definition.settings
-    arn = table_arn(region, definition.name)
+    arn = table_arn(place, definition.name)
     description: Description = {
         "TableName": definition.name,
         "TableStatus": status,
@@ -56,9 +62,19 @@ def describe(
         "DeletionProtectionEnabled": settings.get("DeletionProtectionEnabled", False),
     }
     description |= {member: settings[member] for member in _AS_STORED if member in settings}
+    if "SSEDescription" in settings:
+        description["SSEDescription"] = encryption(settings["SSEDescription"], is_encrypted=is_encrypted)
     _add_stream(description, definition)
     _add_indexes(description, definition.indexes, counts.indexes, now)
     return description
+
+
+def encryption(stored: Description, *, is_encrypted: bool) -> Description:
+    """The SSEDescription of a table that asks for a key of KMS: ENABLED where what is stored is encrypted, else DISABLED.
+
+    One that is UPDATING is shown so.
+    """
+    return stored if is_encrypted or stored["Status"] != "ENABLED" else stored | {"Status": "DISABLED"}
 
 
 def as_creating(description: Description, warm_throughput_given: bool) -> Description:
@@ -79,10 +95,10 @@ def as_creating(description: Description, warm_throughput_given: bool) -> Descri
     return shown
 
 
-def as_restoring(definition: TableDefinition, region: str, now: float) -> Description:
+def as_restoring(definition: TableDefinition, place: Place, now: float, *, is_encrypted: bool) -> Description:
     """The description of a table while it is being restored."""
     assert definition.restore is not None
-    shown = describe(definition, region, now, status="CREATING")
+    shown = describe(definition, place, now, status="CREATING", is_encrypted=is_encrypted)
     if "GlobalSecondaryIndexes" in shown:
         shown["GlobalSecondaryIndexes"] = [
             {member: value for member, value in index.items() if member not in ("IndexStatus", "Backfilling")}

@@ -12,6 +12,7 @@ from typing import Any
 from alt.errors import limit_exceeded
 
 MAX_TABLES = 2_500
+MAX_RESTORES = 50  # at a time, of any kind
 
 FREE_DECREASES_A_DAY = 4
 SECONDS_BETWEEN_DECREASES = 3_600
@@ -31,6 +32,14 @@ def admit_table(tables: int) -> None:
     if tables >= MAX_TABLES:
         raise limit_exceeded(
             f"Subscriber limit exceeded: There is a limit of {MAX_TABLES} tables per subscriber"
+        )
+
+
+def admit_restore(restores: int) -> None:
+    """Refuse one more than `restores` that are under way where that is too many."""
+    if restores >= MAX_RESTORES:
+        raise limit_exceeded(
+            f"Subscriber limit exceeded: Only {MAX_RESTORES} restore operations can be done simultaneously"
         )
 
 
@@ -82,11 +91,11 @@ def admit_encryption_change(changes: Sequence[float], now: float) -> list[float]
     if len(changes) >= FREE_ENCRYPTION_CHANGES and now < free_again:
         raise limit_exceeded(
             "Subscriber limit exceeded: Encryption mode changes are limited in the 24h window ending at "
-            f"{_iso(changes[0] + ENCRYPTION_WINDOW_SECONDS)}. "
+            f"{iso_time(changes[0] + ENCRYPTION_WINDOW_SECONDS)}. "
             f"After the first {FREE_ENCRYPTION_CHANGES} change, "
             "each subsequent change in the same window can be performed at most once every "
             f"{SECONDS_BETWEEN_ENCRYPTION_CHANGES} seconds. Number of updates today: {len(changes)}. "
-            f"Last change at {_iso(changes[-1])}. Next changes can be made at {_iso(free_again)}"
+            f"Last change at {iso_time(changes[-1])}. Next changes can be made at {iso_time(free_again)}"
         )
     return list(changes)
 
@@ -96,5 +105,6 @@ def _in_words(seconds: float) -> str:
     return f"{at:%A, %B} {at.day}, {at.year} at {at.hour % 12 or 12}:{at:%M:%S %p} Coordinated Universal Time"
 
 
-def _iso(seconds: float) -> str:
+def iso_time(seconds: float) -> str:
+    """As the service writes a time into a message."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

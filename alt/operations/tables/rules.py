@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from alt.errors import invalid_parameters, validation
 from alt.operations.tables.index_rules import check_keys_and_indexes
+from alt.operations.tables.policy_rules import checked
 from alt.operations.tables.tags import check_tags
 from alt.operations.tables.throughput_rules import check_table_throughput
 
@@ -29,6 +30,8 @@ def check_create_table(request: CreateTableInput) -> None:
     if (encryption := request.get("SSESpecification")) is not None:
         check_encryption(encryption)
     check_tags(request.get("Tags") or ())
+    if (policy := request.get("ResourcePolicy")) is not None:
+        checked(policy, None)
 
 
 def check_table_class(table_class: str | None) -> None:

@@ -2,24 +2,28 @@
 
 They stand under the names of the description that gives them back: BillingModeSummary,
 ProvisionedThroughput, OnDemandThroughput, WarmThroughput, TableClassSummary,
-DeletionProtectionEnabled, SSEDescription.
+DeletionProtectionEnabled, SSEDescription, and the RestoreSummary of a table that was restored.
 Never given back: ResourcePolicy as CreateTable had it, Tags (alt/operations/tables/tags.py), and
 TableClassChanges and EncryptionChanges, the epoch seconds of changes that count against a quota.
 """
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from alt.config import ACCOUNT_ID
+from alt.operations.arns import Place
+from alt.operations.tables.policy_rules import initial_policies
 from alt.operations.tables.throughput_rules import (
     CAPACITY_UNITS,
     INITIAL_READ_UNITS_PER_SECOND,
     INITIAL_WRITE_UNITS_PER_SECOND,
     MAX_REQUEST_UNITS,
     ON_DEMAND,
+    PARTITION_READ_UNITS,
+    PARTITION_WRITE_UNITS,
     UNITS_PER_SECOND,
 )
 
@@ -30,10 +34,10 @@ Settings = dict[str, Any]
 
 AWS_MANAGED_KEY = "alias/aws/dynamodb"
 # Members of a CreateTable that are kept as they are.
-_KEPT = ("Tags", "ResourcePolicy")
+_KEPT = ("Tags",)
 
 
-def initial_settings(request: Mapping[str, Any], now: float, region: str) -> Settings:
+def initial_settings(request: Mapping[str, Any], now: float, place: Place) -> Settings:
     """The settings of a table just created; `request` has what a CreateTable may have, or None for it."""
     settings = initial_throughput(request, request.get("BillingMode") == ON_DEMAND)
     settings["DeletionProtectionEnabled"] = request.get("DeletionProtectionEnabled") is True
@@ -43,7 +47,9 @@ def initial_settings(request: Mapping[str, Any], now: float, region: str) -> Set
         settings["TableClassSummary"] = {"TableClass": table_class}
     encryption = request.get("SSESpecification")
     if encryption is not None and is_enabled(encryption):
-        settings["SSEDescription"] = encryption_description(encryption, region)
+        settings["SSEDescription"] = encryption_description(encryption, place)
+    if (policy := request.get("ResourcePolicy")) is not None:
+        settings |= initial_policies(policy, now)
     settings |= {member: request[member] for member in _KEPT if request.get(member) is not None}
     return settings
 
@@ -66,6 +72,20 @@ def initial_throughput(given: Mapping[str, Any], on_demand: bool) -> Settings:
 def is_on_demand(settings: Settings) -> bool:
     summary = settings.get("BillingModeSummary")
     return summary is not None and summary["BillingMode"] == ON_DEMAND
+
+
+def stream_shards(settings: Settings, most: int) -> int:
+    """How many shards a stream that is turned on gets: `most` on demand, else one for each partition, at most so many.
+
+    On the service a table has a shard for each of its partitions.
+    """
+    if is_on_demand(settings):
+        return most
+    units: Mapping[str, int] = settings["ProvisionedThroughput"]
+    partitions = max(
+        units["ReadCapacityUnits"] / PARTITION_READ_UNITS, units["WriteCapacityUnits"] / PARTITION_WRITE_UNITS
+    )
+    return min(most, math.ceil(partitions))
 
 
 def least_warm(provisioned: Mapping[str, int], on_demand: bool) -> WarmThroughput:
@@ -105,18 +125,18 @@ def is_enabled(encryption: SSESpecification) -> bool:
     return enabled is True or (enabled is None and encryption.get("SSEType") is not None)
 
 
-def encryption_description(specification: SSESpecification, region: str) -> Settings:
+def encryption_description(specification: SSESpecification, place: Place) -> Settings:
     """The SSEDescription of a table encrypted with the key that `specification` names."""
-    arn = key_arn(specification.get("KMSMasterKeyId") or AWS_MANAGED_KEY, region)
+    arn = key_arn(specification.get("KMSMasterKeyId") or AWS_MANAGED_KEY, place)
     return {"Status": "ENABLED", "SSEType": "KMS", "KMSMasterKeyArn": arn}
 
 
-def key_arn(key: str, region: str) -> str:
+def key_arn(key: str, place: Place) -> str:
     """The ARN that a key's ARN, id or alias stands for. There is no key service: any key is taken.
 
     An alias always stands for the same key id.
     """
-    prefix = f"arn:aws:kms:{region}:{ACCOUNT_ID}:"
+    prefix = f"arn:aws:kms:{place.region}:{place.account}:"
     if key.startswith("arn:") and ":alias/" not in key:
         return key
     alias = key.rpartition(":")[2]

@@ -1,7 +1,6 @@
-"""CreateTable, DescribeTable, DeleteTable, ListTables.
+"""CreateTable, DescribeTable, ListTables.
 
-Tables are made and removed at once, yet answered as the service answers them: CREATING
-and DELETING.
+Tables are made at once, yet answered as the service answers them: CREATING.
 """
 
 from __future__ import annotations
@@ -10,26 +9,25 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from alt import errors
-from alt.operations.arns import table_name
+from alt.operations.arns import Place, table_name
 from alt.operations.caller import Caller
 from alt.operations.context import Context
 from alt.operations.reply import body
-from alt.operations.streams.settings import with_new_stream
+from alt.operations.streams.settings import deleted_tables, free_moment, with_new_stream
 from alt.operations.tables import quotas
-from alt.operations.tables.description import as_creating, as_deleting, as_restoring, describe
+from alt.operations.tables.description import as_creating, as_restoring, describe
 from alt.operations.tables.rules import check_create_table
-from alt.operations.tables.settings import initial_settings, initial_throughput
+from alt.operations.tables.settings import initial_settings, initial_throughput, stream_shards
 from alt.operations.tables.throughput_rules import ON_DEMAND
 from alt.storage.engine import Answer, then
 from alt.storage.model.definition import IndexDefinition, KeyAttribute, TableDefinition
-from alt.storage.model.reads import NO_COUNTS, Counts
+from alt.storage.model.reads import Counts
 
 if TYPE_CHECKING:
     from alt.operations.tables.index_rules import Index
     from alt.validation.requests import (
         CreateGlobalSecondaryIndexAction,
         CreateTableInput,
-        DeleteTableInput,
         DescribeTableInput,
         KeySchemaElement,
         ListTablesInput,
@@ -38,7 +36,7 @@ if TYPE_CHECKING:
 MAX_NAMES_A_PAGE = 100
 
 # Parameters of features that are not there yet.
-_NOT_BUILT = ("VectorIndexes", "GlobalTableSourceArn", "GlobalTableSettingsReplicationMode")
+NOT_BUILT = ("VectorIndexes", "GlobalTableSourceArn", "GlobalTableSettingsReplicationMode")
 
 
 def create_table(context: Context, request: CreateTableInput, caller: Caller) -> Answer[bytes]:
@@ -48,19 +46,23 @@ def create_table(context: Context, request: CreateTableInput, caller: Caller) ->
     if (existing := context.engine.definition(name)) is not None:
         raise _already_exists(name) if existing.restore is None else _is_used(name)
     created = round(context.clock(), 3)
-    definition = define(request, name, context.new_id(), created, caller.region)
+    definition = define(request, name, context.new_id(), created, caller.place)
     stream = request.get("StreamSpecification")
     if stream is not None and stream["StreamEnabled"]:
-        streams = with_new_stream((), stream["StreamViewType"], context.stream_shards, created, last_change=0)
+        shards = stream_shards(definition.settings, context.stream_shards)
+        # Their streams have this table's name in their ARNs, too.
+        others = [each for deleted in deleted_tables(context, name) for each in deleted.streams]
+        begins = free_moment(others, created)
+        streams = with_new_stream((), stream["StreamViewType"], shards, begins, last_change=0)
         definition = replace(definition, streams=streams)
-    if any(request.get(member) is not None for member in _NOT_BUILT):
+    if any(request.get(member) is not None for member in NOT_BUILT):
         raise errors.unknown_operation()
     quotas.admit_table(len(context.engine.names()))
 
     def answer(is_created: bool) -> bytes:
         if not is_created:
             raise _already_exists(name)
-        description = describe(definition, caller.region, created)
+        description = describe(definition, caller.place, created, is_encrypted=context.engine.is_encrypted)
         return body({"TableDescription": as_creating(description, bool(request.get("WarmThroughput")))})
 
     return then(context.engine.create(definition), answer)
@@ -73,40 +75,18 @@ def describe_table(context: Context, request: DescribeTableInput, caller: Caller
     """
     definition = known_table(context, request["TableName"])
     if definition.restore is not None:
-        return body({"Table": as_restoring(definition, caller.region, context.clock())})
+        return body(
+            {
+                "Table": as_restoring(
+                    definition, caller.place, context.clock(), is_encrypted=context.engine.is_encrypted
+                )
+            }
+        )
 
     def answer(counts: Counts) -> bytes:
-        return body({"Table": describe_now(definition, caller.region, context.clock(), counts)})
+        return body({"Table": describe_now(context, definition, caller.place, counts)})
 
     return then(context.table(definition.name).counts(), answer)
-
-
-def delete_table(context: Context, request: DeleteTableInput, caller: Caller) -> Answer[bytes]:
-    """DeleteTable (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DeleteTable.html)."""
-    definition = known_table(context, request["TableName"])
-    if definition.restore is not None:
-        raise errors.resource_in_use(
-            f"Attempt to change a resource which is still in use: Table is being created: {definition.name}"
-        )
-    if definition.settings.get("DeletionProtectionEnabled"):
-        raise errors.validation(
-            "Resource cannot be deleted as it is currently protected against deletion. "
-            "Disable deletion protection first."
-        )
-    counts: Answer[Counts]
-    try:
-        counts = context.table(definition.name).counts()
-    except Exception as fault:
-        if not context.engine.is_fault(fault):
-            raise
-        counts = NO_COUNTS  # a damaged table can be deleted, too
-
-    def remove(counts: Counts) -> Answer[bytes]:
-        described = describe_now(definition, caller.region, context.clock(), counts)
-        answer = body({"TableDescription": as_deleting(described)})
-        return then(context.engine.remove(definition), lambda _: answer)
-
-    return then(counts, remove)
 
 
 def list_tables(context: Context, request: ListTablesInput, caller: Caller) -> bytes:  # noqa: ARG001
@@ -142,7 +122,7 @@ def existing_table(context: Context, name_or_arn: str) -> TableDefinition:
 
 
 def define(
-    request: CreateTableInput, name: str, table_id: str, created: float, region: str
+    request: CreateTableInput, name: str, table_id: str, created: float, place: Place
 ) -> TableDefinition:
     """The definition that a CreateTable asks for. The request keeps every rule."""
     types: dict[str, str] = {
@@ -166,7 +146,7 @@ def define(
         hash_key=hash_keys[0],
         range_key=range_keys[0] if range_keys else None,
         indexes=tuple(indexes),
-        settings=initial_settings(request, created, region),
+        settings=initial_settings(request, created, place),
     )
 
 
@@ -208,11 +188,16 @@ def _keys(
     return hash_keys, range_keys
 
 
-def describe_now(definition: TableDefinition, region: str, now: float, counts: Counts) -> dict[str, Any]:
+def describe_now(
+    context: Context, definition: TableDefinition, place: Place, counts: Counts
+) -> dict[str, Any]:
     """The TableDescription of a table that can be used."""
     # While an index waits to be built the table counts as being updated.
     waits = any(index.status == "CREATING" and not index.backfilling for index in definition.indexes)
-    return describe(definition, region, now, counts, status="UPDATING" if waits else "ACTIVE")
+    status = "UPDATING" if waits else "ACTIVE"
+    return describe(
+        definition, place, context.clock(), counts, status, is_encrypted=context.engine.is_encrypted
+    )
 
 
 def _already_exists(name: str) -> errors.ApiError:

@@ -131,6 +131,12 @@ def _is_text_of_tags(text: str) -> bool:
 
 def _table_name(arn: str) -> str:
     """The table that a ResourceArn names."""
+    check_arn(arn)
+    return table_name(arn)
+
+
+def check_arn(arn: str) -> None:
+    """Refuse a ResourceArn that is of no table and no stream."""
     if not arn.startswith("arn:"):
         raise invalid_parameters(f"ARNs must start with 'arn:': {arn}")
     service = arn.split(":", 3)[2:3]
@@ -140,7 +146,6 @@ def _table_name(arn: str) -> str:
         raise invalid_parameters(
             f"Invalid resource arn provided, only table or stream is accepted. Provided resource arn: {arn}"
         )
-    return table_name(arn)
 
 
 def _tagged(context: Context, name: str, arn: str) -> TableDefinition:

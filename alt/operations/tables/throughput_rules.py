@@ -35,6 +35,9 @@ MAX_CAPACITY_UNITS = 1_000_000_000_000
 # What an on-demand table can serve from its first second.
 INITIAL_READ_UNITS_PER_SECOND = 12_000
 INITIAL_WRITE_UNITS_PER_SECOND = 4_000
+# What one partition of a table serves in a second.
+PARTITION_READ_UNITS = 3_000
+PARTITION_WRITE_UNITS = 1_000
 
 CAPACITY_UNITS: tuple[Literal["ReadCapacityUnits", "WriteCapacityUnits"], ...] = (
     "ReadCapacityUnits",

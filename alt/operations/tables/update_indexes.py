@@ -24,6 +24,7 @@ from alt.operations.tables.update_table_rules import one_online_change_only
 from alt.storage.model.definition import IndexDefinition, TableDefinition
 
 if TYPE_CHECKING:
+    from alt.operations.tables.index_rules import KeySchema
     from alt.validation.requests import (
         AttributeDefinition,
         CreateGlobalSecondaryIndexAction,
@@ -89,9 +90,10 @@ def _create(
         raise limit_exceeded(
             f"Subscriber limit exceeded: Number of GlobalSecondaryIndexes exceeds per-table limit of {MAX_GLOBAL_INDEXES}"
         )
-    # An attribute that is a key already keeps its type, whatever the request says.
-    types = {each["AttributeName"]: each["AttributeType"] for each in defined} | _key_types(definition)
+    # The request defines each key attribute of the index, be it known or not.
+    types: dict[str, str] = {each["AttributeName"]: each["AttributeType"] for each in defined}
     check_defined(wanted["KeySchema"], dict.fromkeys(types))
+    _refuse_redefinition(definition, wanted["KeySchema"], types)
     check_index_throughput(wanted, ON_DEMAND if on_demand else PROVISIONED)
     index = define_index(wanted, new_id, types, is_global=True, on_demand=on_demand)
     indexes = (*definition.indexes, replace(index, status="CREATING"))
@@ -148,12 +150,32 @@ def _replaced(definition: TableDefinition, changed: IndexDefinition) -> TableDef
     )
 
 
-def _key_types(definition: TableDefinition) -> dict[str, str]:
-    keys = [
-        *definition.key_attributes,
-        *[key for index in definition.indexes for key in index.key_attributes],
-    ]
-    return {key.name: key.type for key in keys}
+def _refuse_redefinition(definition: TableDefinition, schema: KeySchema, types: dict[str, str]) -> None:
+    """What is a key already keeps its type."""
+    known = _known_keys(definition)
+    for element in schema:
+        name = element["AttributeName"]
+        kind, role = known.get(name, (types[name], element["KeyType"]))
+        if kind != types[name]:
+            raise invalid_parameters(
+                "Attributes cannot be redefined. "
+                "Please check that your attribute has the same type as previously defined. "
+                f"Existing schema: Schema:[SchemaElement: key{{{name}:{kind}:{role}}}] "
+                f"New schema: Schema:[SchemaElement: key{{{name}:{types[name]}:{element['KeyType']}}}]"
+            )
+
+
+def _known_keys(definition: TableDefinition) -> dict[str, tuple[str, str]]:
+    """The type of each key attribute, and as what it is a key: of the table, or else of the first index."""
+    keys = definition.key_attributes
+    known: dict[str, tuple[str, str]] = {}
+    for hash_keys, range_keys in (
+        (keys[:1], keys[1:]),
+        *[(index.hash_keys, index.range_keys) for index in definition.indexes],
+    ):
+        for role, part in (("HASH", hash_keys), ("RANGE", range_keys)):
+            known = {key.name: (key.type, role) for key in part} | known
+    return known
 
 
 def _refuse_second_change(definition: TableDefinition) -> None:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from alt import errors
 from alt.errors import invalid_parameters, validation
+from alt.operations.arns import Place
 from alt.operations.caller import Caller
 from alt.operations.context import Context
 from alt.operations.reply import body
-from alt.operations.streams.settings import with_new_stream, with_stream_disabled
+from alt.operations.streams.settings import with_new_stream
 from alt.operations.tables import quotas
 from alt.operations.tables.description import describe
 from alt.operations.tables.settings import (
@@ -26,6 +27,7 @@ from alt.operations.tables.settings import (
     least_warm,
     merged_limits,
     on_demand_limits,
+    stream_shards,
     warmed,
 )
 from alt.operations.tables.tables import existing_table
@@ -59,7 +61,7 @@ if TYPE_CHECKING:
 INDEX_ID_LENGTH = 8  # of a fresh UUID; within one table that is plenty
 
 # Parameters of features that are not there yet.
-_NOT_BUILT = {
+NOT_BUILT = {
     "ReplicaUpdates",
     "GlobalTableWitnessUpdates",
     "GlobalTableSettingsReplicationMode",
@@ -74,9 +76,9 @@ def update_table(context: Context, request: UpdateTableInput, caller: Caller) ->
     definition = existing_table(context, request["TableName"])
     changes = changed_members(request)
     check_one_online_change(request.get("GlobalSecondaryIndexUpdates") or [])
-    if changes & _NOT_BUILT:
+    if changes & NOT_BUILT:
         raise errors.unknown_operation()
-    update = _Update(definition.settings, round(context.clock(), 3), caller.region)
+    update = _Update(definition.settings, round(context.clock(), 3), caller.place)
     was_on_demand = is_on_demand(update.stored)
     for members, change in _CHANGES:
         if changes & members:
@@ -94,7 +96,13 @@ def update_table(context: Context, request: UpdateTableInput, caller: Caller) ->
         indexes = _indexes_as_shown(changed, request.get("GlobalSecondaryIndexUpdates") or [])
         shown = replace(changed, settings=update.shown, indexes=indexes)
         status = "UPDATING" if update.updating else "ACTIVE"
-        text = body({"TableDescription": describe(shown, caller.region, update.now, counts, status)})
+        text = body(
+            {
+                "TableDescription": describe(
+                    shown, caller.place, update.now, counts, status, is_encrypted=context.engine.is_encrypted
+                )
+            }
+        )
         if "StreamSpecification" not in changes:
             return text
         # Once this is durable, so is every write that began before the stream: none is missed by a reader
@@ -104,7 +112,8 @@ def update_table(context: Context, request: UpdateTableInput, caller: Caller) ->
     if "StreamSpecification" not in changes:
         return store(changed)
     update.updating = True
-    specification, shards = request["StreamSpecification"], context.stream_shards
+    specification = request["StreamSpecification"]
+    shards = stream_shards(changed.settings, context.stream_shards)
     return then(
         table.positions(),
         lambda log: store(_change_stream(changed, specification, update.now, log.last, shards)),
@@ -146,11 +155,11 @@ class _Update:
     Both are copies one level deep, so a setting is replaced and never changed in place.
     """
 
-    def __init__(self, settings: Settings, now: float, region: str) -> None:
+    def __init__(self, settings: Settings, now: float, place: Place) -> None:
         self.stored = dict(settings)
         self.shown = dict(settings)
         self.now = now
-        self.region = region
+        self.place = place
         self.updating = False
 
     def set(self, member: str, value: Any) -> None:
@@ -254,11 +263,10 @@ def _change_stream(
             raise validation(f"Table already has an enabled stream: TableName: {definition.name}")
         view_type = specification["StreamViewType"]
         streams = with_new_stream(definition.streams, view_type, shards, now, last_change)
-    elif definition.stream is None:
+        return replace(definition, streams=streams)
+    if definition.stream is None:
         raise validation(f"Table has no stream to disable: TableName: {definition.name}")
-    else:
-        streams = with_stream_disabled(definition.streams, now, last_change)
-    return replace(definition, streams=streams)
+    return definition.without_stream(now, last_change)
 
 
 def _change_encryption(update: _Update, request: UpdateTableInput) -> None:
@@ -277,7 +285,7 @@ def _change_encryption(update: _Update, request: UpdateTableInput) -> None:
     update.stored["EncryptionChanges"] = [*counted, update.now]
     update.shown["SSEDescription"] = (current or {}) | {"Status": "UPDATING"}
     if enabled:
-        update.stored["SSEDescription"] = encryption_description(specification, update.region)
+        update.stored["SSEDescription"] = encryption_description(specification, update.place)
     else:
         del update.stored["SSEDescription"]
 

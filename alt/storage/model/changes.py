@@ -6,11 +6,12 @@ last one that somebody has seen.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
-from alt.storage.model.definition import RecoveryDefinition
+from alt.storage.model.definition import RecoveryDefinition, StreamDefinition, TableDefinition
 from alt.storage.model.keys import RowKey
 from alt.storage.model.ranges import SlotRange
 
@@ -89,6 +90,15 @@ def stream_ended(disabled: float | None, now: float) -> bool:
     return disabled is not None and now - disabled >= STREAM_SECONDS
 
 
+def readable_streams(definition: TableDefinition, now: float) -> tuple[StreamDefinition, ...]:
+    """The streams that are on, or were disabled, or their table deleted, less than a day ago."""
+    return tuple(
+        stream
+        for stream in definition.streams
+        if not stream_ended(definition.deleted if stream.disabled is None else stream.disabled, now)
+    )
+
+
 def earliest(recovery: RecoveryDefinition | None, now: float) -> float | None:
     """The moment (epoch seconds) back to which a table can be taken; None if recovery is off."""
     if recovery is None or recovery.enabled is None:
@@ -103,3 +113,22 @@ def latest(recovery: RecoveryDefinition | None, newest: float, now: float) -> fl
     """
     enabled = None if recovery is None else recovery.enabled
     return max(now, newest, now if enabled is None else enabled)
+
+
+def oldest_needed(definition: TableDefinition, now: float) -> float:
+    """The moment back to which a table's log must reach; infinite where nothing needs it."""
+    needs: list[float] = []
+    if any(not stream_ended(stream.disabled, now) for stream in definition.streams):
+        needs.append(STREAM_SECONDS + ITERATOR_SECONDS)
+    if definition.recovery is not None and definition.recovery.enabled is not None:
+        needs.append(definition.recovery.days * DAY_SECONDS)
+    return now - max(needs) if needs else math.inf
+
+
+def without_ended(definition: TableDefinition, now: float) -> TableDefinition:
+    """A definition without what it says of streams and recoveries of which nothing is left."""
+    recovery = definition.recovery
+    if recovery is not None and recovery.enabled is None:
+        recovery = None
+    streams = tuple(stream for stream in definition.streams if not stream_ended(stream.disabled, now))
+    return replace(definition, streams=streams, recovery=recovery)

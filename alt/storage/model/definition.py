@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import ujson
 
 from alt.config import WRITE_ISOLATION_TAG, WRITE_ISOLATIONS
+
+# Kinds of backups: one that somebody took, and one that the deletion of a table leaves.
+USER = "USER"
+SYSTEM = "SYSTEM"
+_BACKUP_ID_DIGITS = 14  # of the milliseconds since 1970
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,7 @@ class Restore:
     """Where a table that is being restored gets its items from.
 
     `origin` is `{"backup": id}`, or a table's past as alt/storage/sqlite/copies/recovery.py has it;
-    `summary` is the RestoreSummary that DescribeTable gives.
+    `summary` is the RestoreSummary that DescribeTable gives, but for RestoreInProgress.
     """
 
     origin: dict[str, Any]
@@ -107,6 +112,7 @@ class TableDefinition:
     back as it is (`BillingModeSummary`, `DeletionProtectionEnabled`, ...).
     `created` is in epoch seconds. `streams` are in their order, the disabled ones for as
     long as they may be read. A table with a `restore` is CREATING and has no file yet.
+    `deleted` (epoch seconds) is when a table was deleted of which something is kept.
     `revision` grows with each change: of the catalog's definition and the one in the table's file the
     one with the higher is the newer.
     """
@@ -122,6 +128,7 @@ class TableDefinition:
     recovery: RecoveryDefinition | None = None
     time_to_live: TimeToLive | None = None
     restore: Restore | None = None
+    deleted: float | None = None
     revision: int = field(default=0, compare=False)
 
     @property
@@ -151,6 +158,19 @@ class TableDefinition:
         tags = self.settings.get("Tags", ())
         values = (tag["Value"] for tag in tags if tag["Key"] == WRITE_ISOLATION_TAG)
         return WRITE_ISOLATIONS.get(next(values, ""))
+
+    def without_stream(self, now: float, last_change: int) -> TableDefinition:
+        """The same with the stream that is on closed after this change."""
+        if self.stream is None:
+            return self
+        closed = replace(self.stream, last=last_change, disabled=now)
+        return replace(self, streams=(*self.streams[:-1], closed))
+
+    def restored(self) -> TableDefinition:
+        """What becomes of it once its restore is complete; where the table comes from it tells for good."""
+        assert self.restore is not None
+        summary = self.restore.summary | {"RestoreInProgress": False}
+        return replace(self, restore=None, settings=self.settings | {"RestoreSummary": summary})
 
     def to_json(self) -> str:
         return ujson.dumps(asdict(self), ensure_ascii=False)
@@ -190,10 +210,15 @@ class Backup:
     table: TableDefinition
     items: int
     size: int
-    kind: str = "USER"
+    kind: str = USER
     expires: float | None = None
     available: bool = False
     checksum: int | None = None
+
+
+def backup_id(created: float, unique: str) -> str:
+    """The id of a backup taken at that moment (epoch seconds): the last part of its ARN. `unique`: 8 hexadecimal digits."""
+    return f"{round(created * 1000):0{_BACKUP_ID_DIGITS}}-{unique}"
 
 
 def _index(members: dict[str, Any]) -> IndexDefinition:

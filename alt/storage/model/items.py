@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import ujson
+
 from alt.errors import ApiError
 from alt.storage.model.definition import IndexDefinition
 from alt.storage.model.keys import RowKey
@@ -16,6 +18,13 @@ class Stored(NamedTuple):
 
     size: int
     text: str
+
+
+def same_items(old: Stored, new: Stored) -> bool:
+    """Whether the items are equal; the order of attributes in their JSON does not count."""
+    if old.size != new.size:
+        return False
+    return old.text == new.text or bool(ujson.loads(old.text) == ujson.loads(new.text))
 
 
 class Put(NamedTuple):
@@ -95,6 +104,11 @@ class Written(NamedTuple):
     old: Stored | None = None
     collection: int | None = None
     refused: ApiError | None = None
+
+    @property
+    def larger_size(self) -> int:
+        """What the write is charged for."""
+        return max(self.old_size, self.new_size)
 
 
 TOKEN_SECONDS = 600.0  # how long a ClientRequestToken counts

@@ -13,6 +13,7 @@ class PageRead(NamedTuple):
 
     Of those that pass the condition it has what the projection leaves, or with `is_count` only their number.
     `fetch`: the items of a local index's entries are read from the table; what that costs goes by `is_consistent`.
+    Not `is_consistent`: all may be as it was.
     `may_be_short`: a page like this is expected to have few and small items.
     """
 

@@ -12,11 +12,12 @@ Sized = tuple[int, bytes]  # an item's bytes as DynamoDB counts them, and its JS
 
 
 class KeysRead(NamedTuple):
-    """Items of one table by their keys, cut to a projection."""
+    """Items of one table by their keys, cut to a projection. Not `is_consistent`: they may be as they were."""
 
     table: Any  # an engine's own
     keys: Sequence[RowKey]
     projection: Projection | None
+    is_consistent: bool
 
 
 class KeysFound(NamedTuple):

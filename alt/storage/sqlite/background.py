@@ -17,6 +17,9 @@ class Tasks:
     def __init__(self) -> None:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
+    def __len__(self) -> int:
+        return len(self._tasks)
+
     def __contains__(self, key: str) -> bool:
         return key in self._tasks
 

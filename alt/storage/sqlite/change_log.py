@@ -8,7 +8,7 @@ it was trimmed.
 
 A change is never recorded as made before the one before it: where the clock was set back,
 its moment is that one's until the clock has passed it. So moments are in the order of the
-numbers, and none is passed twice.
+numbers, and none is passed twice. What is written together has one moment: no restore to a moment shows half of it.
 """
 
 from __future__ import annotations
@@ -18,39 +18,53 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import apsw
-import ujson
 
 from alt.config import MAX_PAGE_BYTES
 from alt.storage.model.changes import Change, ChangesFound, ChangesRead, Positions
-from alt.storage.model.items import Stored
+from alt.storage.model.items import Stored, same_items
 from alt.storage.model.keys import RowKey
 from alt.storage.model.ranges import SlotRange
+from alt.storage.sqlite.checksums import DamagedItemError, checksum, is_sound
 
 # Bound a step of trimming: about 5 ms.
 TRIM_ROWS = 500
 TRIM_BYTES = 1024 * 1024
 
 _RECORD = (
-    "INSERT INTO change (at, slot, pk, sk, by_ttl, old_size, new_size, old, new) "
-    "VALUES (max(?, coalesce((SELECT at FROM change ORDER BY seq DESC LIMIT 1), 0)), ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO change (at, slot, pk, sk, by_ttl, old_size, new_size, old, new, old_checksum, new_checksum) "
+    "VALUES (max(?, coalesce((SELECT at FROM change ORDER BY seq DESC LIMIT 1), 0)), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
 
 class ChangeLog:
-    """The log of one table: `write` is the cursor of its writes, `read` sees what is committed."""
+    """The log of one table: `write` is the cursor of its writes, `read` sees what is committed.
 
-    def __init__(self, write: apsw.Cursor, read: apsw.Cursor, clock: Callable[[], float]) -> None:
+    `label` is what errors call the table.
+    """
+
+    def __init__(self, write: apsw.Cursor, read: apsw.Cursor, clock: Callable[[], float], label: str) -> None:
         self._write = write
         self._read = read
         self._clock = clock
+        self._label = label
+        self._moment: float | None = None  # of what is being written
+
+    def begin(self) -> None:
+        """What is recorded from now on is written together."""
+        self._moment = None
 
     def record(self, key: RowKey, old: Stored | None, new: Stored | None, *, by_ttl: bool = False) -> None:
         """Note a change, inside the write that makes it. A write that changes nothing leaves no record."""
-        if old is not None and new is not None and _same(old, new):
+        if old is not None and new is not None and same_items(old, new):
             return
         old_size, old_text = old or (None, None)
         new_size, new_text = new or (None, None)
-        self._write.execute(_RECORD, (self._clock(), *key, by_ttl, old_size, new_size, old_text, new_text))
+        checksums = [None if text is None else checksum(text) for text in (old_text, new_text)]
+        if self._moment is None:
+            self._moment = self._clock()
+        self._write.execute(
+            _RECORD, (self._moment, *key, by_ttl, old_size, new_size, old_text, new_text, *checksums)
+        )
 
     def last(self) -> int:
         """The number of the last change ever committed; 0 before the first."""
@@ -83,17 +97,19 @@ class ChangeLog:
     ) -> Iterator[Change]:
         """The changes numbered above `after` and up to `last` of the items in these slots, in order.
 
-        `old` and `new`: whether to read these images. Rows are read as they are taken.
+        `old` and `new`: whether to read these images. Rows are read as they are taken. Raises DamagedItemError.
         """
+        images = [_image("old") if old else _NO_IMAGE, _image("new") if new else _NO_IMAGE]
         cursor = self._read.connection.execute(
-            f"SELECT seq, at, slot, pk, sk, by_ttl, old_size, new_size, {'old' if old else 'NULL'}, "
-            f"{'new' if new else 'NULL'} FROM change "
+            f"SELECT seq, at, slot, pk, sk, by_ttl, old_size, new_size, {', '.join(images)} FROM change "
             "WHERE seq > ? AND seq <= ? AND slot >= ? AND slot < ? ORDER BY seq",
             (after, last, slots.first, slots.end),
         )
         try:
-            for seq, at, slot, pk, sk, by_ttl, *images in cursor:
-                yield Change(seq, at, RowKey(slot, pk, sk), bool(by_ttl), *images)
+            for seq, at, slot, pk, sk, by_ttl, old_size, new_size, *found in cursor:
+                before, after_it = self._sound(*found[:2]), self._sound(*found[2:])
+                key = RowKey(slot, pk, sk)
+                yield Change(seq, at, key, bool(by_ttl), old_size, new_size, before, after_it)
         finally:
             cursor.close()
 
@@ -120,16 +136,28 @@ class ChangeLog:
         return Positions(self.last(), self.trimmed(), self.newest(), [*map(self.last_until, moments)])
 
     def old_images(self, after: int, newest: int) -> Iterator[tuple[int, RowKey, Stored | None]]:
-        """Of the changes numbered above `after` and up to `newest`, the newest first: number, key, item before."""
+        """Of the changes numbered above `after` and up to `newest`, the newest first: number, key, item before.
+
+        Raises DamagedItemError.
+        """
         cursor = self._read.connection.execute(
-            "SELECT seq, slot, pk, sk, old_size, old FROM change WHERE seq > ? AND seq <= ? ORDER BY seq DESC",
+            f"SELECT seq, slot, pk, sk, old_size, {_image('old')} FROM change "
+            "WHERE seq > ? AND seq <= ? ORDER BY seq DESC",
             (after, newest),
         )
         try:
-            for seq, slot, pk, sk, size, old in cursor:
+            for seq, slot, pk, sk, size, *found in cursor:
+                old = self._sound(*found)
                 yield seq, RowKey(slot, pk, sk), None if old is None else Stored(size, old)
         finally:
             cursor.close()
+
+    def _sound(self, image: bytes | None, stored: int | None) -> str | None:
+        if image is None:
+            return None
+        if stored is None or not is_sound(image, stored):
+            raise DamagedItemError(self._label, "a change in its log")
+        return image.decode()
 
     def newest(self) -> float:
         """The moment of the newest change that is there; of no time where there is none."""
@@ -169,8 +197,9 @@ class ChangeLog:
         )
 
 
-def _same(old: Stored, new: Stored) -> bool:
-    """Whether the items are equal; the order of attributes in their JSON does not count."""
-    if old.size != new.size:
-        return False
-    return old.text == new.text or bool(ujson.loads(old.text) == ujson.loads(new.text))
+_NO_IMAGE = "NULL, NULL"
+
+
+def _image(name: str) -> str:
+    """The columns of an image and its checksum. As bytes: what is damaged may not even be UTF-8."""
+    return f"CAST({name} AS BLOB), {name}_checksum"

@@ -20,14 +20,16 @@ SUFFIX = ".db"
 # The suffix of a copy that is being written, in place of the other.
 PART = ".part"
 
+_PLAIN_HEADER = b"SQLite format 3\0"
+
 # What SQLite and Alt put beside a database, whose name it begins with.
 BESIDE = ("-wal", "-shm", "-journal", durable_mark.SUFFIX)
 
 
 def file_name(table: str, unique: str) -> str:
-    """A readable prefix and an id: unique even where a file system ignores case."""
+    """A readable prefix, if there is one, and an id: unique even where a file system ignores case."""
     prefix = re.sub(r"[^A-Za-z0-9_-]", "_", table)[:NAME_PREFIX_LENGTH]
-    return f"{prefix}-{unique}{SUFFIX}"
+    return f"{prefix}-{unique}{SUFFIX}" if prefix else f"{unique}{SUFFIX}"
 
 
 def part_of(path: Path) -> Path:
@@ -38,16 +40,16 @@ def part_of(path: Path) -> Path:
 def remove(path: Path) -> bool:
     """Delete a database, what stands beside it, and its part; False where something is still in use.
 
-    Windows keeps a file that a process has open.
+    The file itself goes first: who opened one that is still there, its log gone, would make a log beside it that nobody
+    owns. What a crash leaves is doomed still. Windows keeps a file that a process has open.
     """
     is_gone = True
     for each in (path, part_of(path)):
-        # Last the file itself: whatever cuts this short leaves nothing that looks like another database's.
-        for name in [*(f"{each}{suffix}" for suffix in BESIDE), str(each)]:
-            try:
-                Path(name).unlink(missing_ok=True)
-            except PermissionError:
-                is_gone = False
+        try:
+            for suffix in ("", *BESIDE):
+                Path(f"{each}{suffix}").unlink(missing_ok=True)
+        except PermissionError:
+            is_gone = False
     return is_gone
 
 
@@ -76,6 +78,12 @@ def unknown(directory: Path, known: Iterable[str]) -> Iterator[Path]:
 def is_database(path: Path) -> bool:
     """Whether a file is a database with something in it."""
     return path.suffix == SUFFIX and path.is_file() and path.stat().st_size > 0
+
+
+def is_plain(path: Path) -> bool:
+    """Whether a file is a database that is not encrypted. For who holds no lock on it: closing it would drop that."""
+    with path.open("rb") as file:
+        return file.read(len(_PLAIN_HEADER)) == _PLAIN_HEADER
 
 
 def _database(name: str) -> str:

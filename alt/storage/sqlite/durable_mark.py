@@ -29,7 +29,8 @@ class DurableMark:
 
     def __init__(self, path: Path) -> None:
         self._path = Path(f"{path}{SUFFIX}")
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+        descriptor = os.open(self._path, flags, 0o600)
         self._file = os.fdopen(descriptor, "r+b", buffering=0)
 
     @staticmethod

@@ -1,10 +1,8 @@
-"""What the disk did to a table: told apart from a bug of ours, and said once a minute, however many requests meet it."""
+"""What the disk did to a table: told apart from a bug of ours."""
 
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable
 
 import apsw
 
@@ -16,8 +14,8 @@ from alt.storage.sqlite.journal import DoubtfulError
 # A file that is gone, damaged, or on a disk that fails.
 DATA_FAULTS = (UnusableDataError, DamagedItemError, DoubtfulError, apsw.Error, OSError)
 
-REPEAT_SECONDS = 60.0
-MAX_FAULTS = 1_000  # that are remembered to have been said
+# Of these, what will be the same however often it is tried.
+DAMAGE = (DamagedItemError, apsw.CorruptError, apsw.NotADBError)
 
 _log = logging.getLogger(__name__)
 
@@ -36,30 +34,3 @@ def log_fault(what: str, fault: BaseException) -> None:
     """
     trace = None if isinstance(fault, (*DATA_FAULTS, ForeseenError)) else fault
     _log.error("%s: %s", what, reason(fault), exc_info=trace)
-
-
-class FaultLog:
-    """Says faults of the data, each in one line. `elapsed` gives seconds."""
-
-    def __init__(self, elapsed: Callable[[], float] = time.monotonic) -> None:
-        self._elapsed = elapsed
-        self._said: dict[str, float] = {}  # when, by text
-        self._unsaid: dict[str, int] = {}  # how often since then
-
-    def say(self, fault: BaseException) -> bool:
-        """Note that a request met this fault; False if it is none of the data."""
-        if not isinstance(fault, DATA_FAULTS):
-            return False
-        text = "; ".join([*getattr(fault, "__notes__", ()), str(fault)])
-        now = self._elapsed()
-        if now - self._said.get(text, -REPEAT_SECONDS) < REPEAT_SECONDS:
-            self._unsaid[text] = self._unsaid.get(text, 0) + 1
-            return True
-        repeated = self._unsaid.pop(text, 0)
-        if len(self._said) >= MAX_FAULTS:
-            self._said.clear()
-            self._unsaid.clear()
-        self._said[text] = now
-        more = f" ({repeated} more requests met this since it was said last)" if repeated else ""
-        _log.error("%s%s", text, more)
-        return True

@@ -28,6 +28,8 @@ from alt.values.types import AttributeValue
 Clause: TypeAlias = tuple[str, tuple[Any, ...]]
 
 NEVER: Clause = ("0", ())
+# How what first searches an item's text begins.
+SEARCH = "(item GLOB ?"
 
 # True of every item that holds a NUL, as the backslash, `u0000` it is stored as (and of some others).
 ITEM_MAY_MISLEAD = r"item GLOB '*\u0000*'"
@@ -119,7 +121,7 @@ def _where_spelled(kind: str, content: str, end: str, clause: Clause) -> Clause:
     if len(sought) < _MIN_SOUGHT:
         return clause
     pattern = _GLOB_SPECIAL.sub(r"[\g<0>]", sought)
-    return f"(item GLOB ? AND {clause[0]})", (f"*{pattern}*", *clause[1])
+    return f"{SEARCH} AND {clause[0]})", (f"*{pattern}*", *clause[1])
 
 
 def _up_to_repeat(text: str) -> str:
@@ -212,9 +214,9 @@ def number_order(path: str, operator: str, number: str) -> Clause:
     point = len(number.partition(".")[0]) + 1
     path += ".N"
     return (
-        f"ifnull({_REAL} {strict}= ? AND ({_REAL} {strict} ? "
-        f"OR (instr({_X} || '.', '.'), {_X}) {tie} (?, ?)), 0)",
-        (path, outer, path, inner, path, path, point, number),
+        f"CASE WHEN {_REAL} {strict} ? THEN 1 WHEN {_REAL} {strict}= ? "
+        f"THEN (instr({_X} || '.', '.'), {_X}) {tie} (?, ?) ELSE 0 END",
+        (path, inner, path, outer, path, path, point, number),
     )
 
 

@@ -27,6 +27,7 @@ from alt.storage.sqlite.filter_values import (
     ITEM_MAY_MISLEAD,
     MAX_PARTS,
     NEVER,
+    SEARCH,
     Clause,
     Inexpressible,
     join,
@@ -91,7 +92,13 @@ def _joined(operator: str, terms: tuple[nodes.Condition, ...], depth: int) -> Cl
     depth -= len(terms) + _LEVEL_DEPTH
     if depth < 0:
         raise Inexpressible
-    return join(operator, [_clause(term, depth) for term in terms])
+    return join(operator, sorted([_clause(term, depth) for term in terms], key=_cost))
+
+
+def _cost(clause: Clause) -> int:
+    """What is cheap is asked first, however it was written: a text is searched, then read, then given to Python."""
+    sql = clause[0]
+    return 2 if "holds(" in sql else not sql.startswith(SEARCH)
 
 
 def _any(clauses: list[Clause]) -> Clause:

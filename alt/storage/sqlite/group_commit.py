@@ -19,6 +19,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import apsw
@@ -31,7 +32,8 @@ from alt.errors import (
     resource_not_found,
     without_trace,
 )
-from alt.storage.sqlite.connections import BUSY_TIMEOUT_MS
+from alt.storage.model.activity import Totals
+from alt.storage.sqlite.data_directory import BUSY_TIMEOUT_MS
 from alt.storage.sqlite.faults import log_fault
 
 T = TypeVar("T")
@@ -68,13 +70,25 @@ class UndoneError(ForeseenError):
 class TooLongError(ForeseenError):
     """A write would hold the event loop for too long; nothing was done yet.
 
-    `look` reads what the write goes by; what it answers takes long, touches nothing and may run on any thread, and
-    answers the write that is left to do.
+    `look` reads what the write goes by, on the write connections of files that are held. What it answers takes long
+    and touches nothing, and answers the write that is left to do.
     """
 
     def __init__(self, look: Callable[[], Callable[[], Write]]) -> None:
         super().__init__("a write takes long")
         self.look = look
+
+    async def decide(self, *, in_memory: bool) -> Write:
+        """The write that is left to do, decided beside the event loop.
+
+        In memory a connection is the reads' as well, and must not be used but on the event loop's thread.
+        """
+        decide = self.look() if in_memory else self.decide_here
+        return await asyncio.get_running_loop().run_in_executor(None, decide)
+
+    def decide_here(self) -> Write:
+        """The same, on the thread of whoever calls, which it holds up."""
+        return self.look()()
 
 
 class Bookkeeping(Protocol):
@@ -134,13 +148,19 @@ class GroupCommit:
     """
 
     def __init__(
-        self, connection: apsw.Connection, executor: Executor | None, bookkeeping: Bookkeeping, name: str
+        self,
+        connection: apsw.Connection,
+        executor: Executor | None,
+        bookkeeping: Bookkeeping,
+        name: str,
+        totals: Totals | None = None,
     ) -> None:
         self._connection = connection
         self._cursor = connection.cursor()
         self._executor = executor
         self._bookkeeping = bookkeeping
         self._name = name
+        self._totals = totals or Totals()
         self._waiting: deque[Waiting] = deque()
         self._holders: deque[asyncio.Future[None]] = deque()
         self._busy = False  # a group is due, being applied, or being committed
@@ -173,6 +193,10 @@ class GroupCommit:
     def idle(self) -> bool:
         return not self._busy
 
+    @property
+    def is_closed(self) -> bool:
+        return self._refusal is not None
+
     def when_idle(self, callback: Callable[[], None]) -> None:
         """Call back once every submitted write is durable; at once if there is none."""
         if self._busy:
@@ -204,6 +228,10 @@ class GroupCommit:
 
         Cancelled, it is undone.
         """
+        await self.between(partial(self._run_alone, work))
+
+    async def between(self, work: Callable[[], None]) -> None:
+        """Run `work` between two groups, in no transaction, on the executor. Cancelled, it is interrupted."""
         held = self.hold()
         try:
             await held
@@ -214,10 +242,10 @@ class GroupCommit:
 
     async def _run_held(self, work: Callable[[], None]) -> None:
         if self._executor is None:
-            self._run_alone(work)
+            work()
             return
         loop = asyncio.get_running_loop()
-        running = loop.run_in_executor(self._executor, self._run_alone, work)
+        running = loop.run_in_executor(self._executor, work)
         try:
             await asyncio.shield(running)
         except asyncio.CancelledError:
@@ -312,13 +340,15 @@ class GroupCommit:
         def commit() -> None:
             begun.release()
             fault: Exception | None = None
+            since = time.perf_counter()
             try:
                 self._cursor.execute("COMMIT")
             except Exception as error:
                 fault = error
-            loop.call_soon_threadsafe(committed, fault)
+            loop.call_soon_threadsafe(committed, fault, time.perf_counter() - since)
 
-        def committed(fault: Exception | None) -> None:
+        def committed(fault: Exception | None, seconds: float) -> None:
+            self._totals.commit_seconds.observe(seconds)
             if fault is None:
                 self._bookkeeping.stored()
                 self._finish(group, outcomes)
@@ -353,6 +383,7 @@ class GroupCommit:
         return result, None
 
     def _finish(self, group: list[Waiting], outcomes: list[Outcome]) -> None:
+        self._totals.group_writes.observe(len(group))
         for (_, future, finish), (result, error) in zip(group, outcomes, strict=True):
             if type(error) is TooLongError:
                 self._run_beside(error, future, finish)
@@ -385,9 +416,9 @@ class GroupCommit:
         finish_with(finish, future, result, error)
 
     async def _run_decided(self, long: TooLongError) -> Any:
-        write = await asyncio.get_running_loop().run_in_executor(None, long.look())
+        write = await long.decide(in_memory=self._executor is None)
         results: list[Any] = []
-        await self._run_held(lambda: results.append(write()))
+        await self._run_held(partial(self._run_alone, lambda: results.append(write())))
         return results[0]
 
     def _fail(self, group: list[Waiting], fault: BaseException) -> None:

@@ -76,7 +76,7 @@ class Journal:
         self.is_new = connections.is_empty(self._connection)
         if self.is_new:
             connections.create(self._connection, "journal", FORMAT)
-        connections.check_format(self._connection, "journal", FORMAT)
+        connections.check_format(self._connection, FORMAT)
         last = self._connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'entry'").get
         self._number: int = last or 0
         self._finished: list[int] = []
@@ -112,7 +112,7 @@ class Journal:
     def _record_all(self, requests: Sequence[_Request]) -> None:
         fault: Exception | None = None
         try:
-            with self._transaction():
+            with connections.transaction(self._connection):
                 self._forget_finished()
                 for request in requests:
                     for entry in request.entries:
@@ -159,7 +159,7 @@ class Journal:
 
     def _overwrite(self) -> None:
         """Commit something else: SQLite writes it over the pages that the failed commit left in the write-ahead log."""
-        with self._transaction():
+        with connections.transaction(self._connection):
             number = self.next_number()
             self._connection.execute("INSERT INTO entry (number) VALUES (?)", (number,))
             self._connection.execute("DELETE FROM entry WHERE number = ?", (number,))
@@ -187,14 +187,10 @@ class Journal:
 
     def close(self) -> None:
         try:
-            with self._transaction():
+            with connections.transaction(self._connection):
                 self._forget_finished()
         finally:
             self._connection.close()
-
-    def _transaction(self) -> apsw.Connection:
-        self._connection.transaction_mode = "IMMEDIATE"
-        return self._connection
 
     def _forget_finished(self) -> None:
         for number in self._finished:

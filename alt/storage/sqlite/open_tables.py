@@ -15,7 +15,8 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from alt.errors import internal_server_error
 from alt.storage.engine import NotReadyError
@@ -37,6 +38,30 @@ class NoRoomError(NotReadyError):
         self.tables = tables
 
 
+@dataclass(slots=True)
+class _Waiting(Generic[T]):
+    """What needs room for so many tables; `future` has what `use` gives."""
+
+    tables: int
+    use: Callable[[], T]
+    future: asyncio.Future[T]
+
+    def run(self) -> bool:
+        """False if there is not enough room after all."""
+        if self.future.done():  # nobody waits for it any more
+            return True
+        try:
+            result = self.use()
+        except NoRoomError as still_full:
+            self.tables = still_full.tables
+            return False
+        except Exception as error:
+            self.future.set_exception(error)
+        else:
+            self.future.set_result(result)
+        return True
+
+
 class OpenTables:
     """Open tables by name. `limit` None: never close one, since it would be gone."""
 
@@ -45,7 +70,8 @@ class OpenTables:
         self.recent: dict[str, Table] = {}  # found since the last turn in which room was short
         self._older: dict[str, Table] = {}  # the one found least recently first
         self._leaving: set[Table] = set()  # in nobody's sight any more, closed once nobody uses them
-        self._waiting: deque[tuple[int, Callable[[], None]]] = deque()
+        self._unfound: set[str] = set()  # since `unfound` was asked
+        self._waiting: deque[_Waiting[Any]] = deque()
         self._ages_soon = False
 
     def __len__(self) -> int:
@@ -59,10 +85,12 @@ class OpenTables:
         table = self.recent.get(name)
         if table is None and (table := self._older.pop(name, None)) is not None:
             self.recent[name] = table
+            self._unfound.discard(name)
         return table
 
     def add(self, name: str, table: Table) -> None:
         self.recent[name] = table
+        self._unfound.discard(name)
         if self._limit is not None and len(self) >= self._limit:
             self._age_soon()
 
@@ -81,6 +109,22 @@ class OpenTables:
                 raise NoRoomError
             self._older.pop(name).close()
 
+    def unfound(self) -> set[str]:
+        """The open tables that nobody has found since this was asked last, for who has a turn of his own."""
+        unfound, self._unfound = self._unfound, {name for name, _ in self}
+        self.age()
+        return unfound
+
+    def unused(self, name: str) -> Table | None:
+        """The table if it may be closed: nobody uses it, or found it since the tables `age`d. In memory it would be gone."""
+        table = None if self._limit is None else self._older.get(name)
+        return None if table is None or table.is_used else table
+
+    def close_unused(self, name: str, table: Table) -> None:
+        """Close it, if it is still so."""
+        if self.unused(name) is table:
+            self._older.pop(name).close()
+
     def with_room(self, full: NoRoomError, use: Callable[[], T]) -> asyncio.Future[T]:
         """Do what met with `full` once there is room; the future has its result. Who waits longest comes first."""
         loop = asyncio.get_running_loop()
@@ -90,19 +134,7 @@ class OpenTables:
             future.set_exception(internal_server_error())
             return future
 
-        def run() -> None:
-            if future.done():  # nobody waits for it any more
-                return
-            try:
-                result = use()
-            except NoRoomError as still_full:
-                self._waiting.append((still_full.tables, run))
-            except Exception as error:
-                future.set_exception(error)
-            else:
-                future.set_result(result)
-
-        self._waiting.append((full.tables, run))
+        self._waiting.append(_Waiting(full.tables, use, future))
         if len(self._waiting) == 1:
             loop.call_soon(self._admit)
         return future
@@ -114,19 +146,19 @@ class OpenTables:
             return
         self._leaving.add(table)
         loop = _running_loop()
-
-        def close() -> None:
-            if loop is not None and table.is_used:
-                loop.call_later(POLL_SECONDS, close)
-            elif table in self._leaving:
-                self._leaving.remove(table)
-                table.close()
-                closed(table)
-
         if loop is None:
-            close()
+            self._close_leaving(table, closed)
         else:
-            loop.call_soon(close)
+            loop.call_soon(self._close_leaving, table, closed)
+
+    def _close_leaving(self, table: Table, closed: Callable[[Table], None]) -> None:
+        loop = _running_loop()
+        if loop is not None and table.is_used:
+            loop.call_later(POLL_SECONDS, self._close_leaving, table, closed)
+        elif table in self._leaving:
+            self._leaving.remove(table)
+            table.close()
+            closed(table)
 
     async def close(self) -> None:
         """Close all of them, when their writes are durable."""
@@ -160,11 +192,11 @@ class OpenTables:
         self.age()
         room = self._limit - len(self) + sum(not table.is_used for table in self._older.values())
         for _ in range(len(self._waiting)):
-            tables, run = self._waiting[0]
-            if tables > room - len(self.recent):
+            if self._waiting[0].tables > room - len(self.recent):
                 break
-            self._waiting.popleft()
-            run()
+            waiting = self._waiting.popleft()
+            if not waiting.run():
+                self._waiting.append(waiting)
         if self._waiting:
             asyncio.get_running_loop().call_later(POLL_SECONDS, self._admit)
 

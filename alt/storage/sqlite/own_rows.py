@@ -1,17 +1,21 @@
 """The rows that the file of every table has, whatever is in the table.
 
-A power cut under `--sync off` may leave a file that SQLite finds sound and that lacks one of them. It
-is damaged as any other: to go on without them would mean to guess what they said.
+A power cut under `--sync off` may leave a file that SQLite finds sound and that lacks one of them, or has
+another table's page in its place. It is damaged as any other: to go on without them would mean to guess what
+they said.
 """
 
 from __future__ import annotations
 
 import apsw
 
+# Whether a row of `statistics` is one.
+IS_COUNTS = "typeof(items) = 'integer' AND typeof(bytes) = 'integer' AND typeof(groups) = 'integer'"
+
 _ROWS = {
-    "statistics": "SELECT 1 FROM statistics WHERE source = 'item'",
-    "transaction_mark": "SELECT 1 FROM transaction_mark",
-    "peculiarity": "SELECT 1 FROM peculiarity",
+    "statistics": f"SELECT 1 FROM statistics WHERE source = 'item' AND {IS_COUNTS}",
+    "transaction_mark": "SELECT 1 FROM transaction_mark WHERE typeof(number) = 'integer'",
+    "peculiarity": "SELECT 1 FROM peculiarity WHERE typeof(nul) = 'integer'",
 }
 _HAS_ALL = "SELECT " + " AND ".join(f"EXISTS ({row})" for row in _ROWS.values())
 

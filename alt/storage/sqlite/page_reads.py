@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from alt.config import MAX_PAGE_BYTES
+from alt.storage.sqlite.checksums import refuse_size
 from alt.storage.sqlite.ranges import Rows
 from alt.storage.sqlite.reading import Reading
 
@@ -84,27 +85,34 @@ class PageReads:
             step = max(16, min(PROBE_ROWS, expected * 9 // 10))
         around: list[Any] = self._read.execute(sizes, (*rows.values, step, count)).fetchall()
         for (row_size,) in around:
+            if type(row_size) is not int:
+                refuse_size(row_size)
             count += 1
             size += row_size
             if size >= MAX_PAGE_BYTES:
                 break
         return Extent(count, size, True)
 
-    def short_page(self, rows: Rows, limit: int | None) -> tuple[Extent, bytes] | None:
-        """`extent` and its items' JSON, joined with commas, by one statement.
+    def short_page(
+        self, rows: Rows, limit: int | None, only: Filter | None = None
+    ) -> tuple[Extent, int, bytes] | None:
+        """`extent`, and of its items those that pass: how many, and their JSON joined with commas, by one statement.
 
         None for a page of more than SHORT_PAGE_ROWS rows, or with a large item: to join it may take
         far more memory than a page has.
         """
         wanted = SHORT_PAGE_ROWS if limit is None or limit > SHORT_PAGE_ROWS else limit
-        found, size, largest, items = self._read.execute(
-            _short_page_sql(rows.clause), (*rows.values, wanted)
+        sql, values = (None, ()) if only is None else only
+        found, size, largest, passed, items = self._read.execute(
+            _short_page_sql(rows.clause, sql), (*values, *rows.values, wanted)
         ).get
         if not found:
-            return Extent(0, 0, False), b""
+            return Extent(0, 0, False), 0, b""
+        if type(largest) is not int:
+            refuse_size(largest)
         if largest >= LARGE_ITEM_BYTES or (found == wanted and found != limit):
             return None
-        return Extent(found, size, found == limit), items
+        return Extent(found, size, found == limit), passed, items or b""
 
     def item_at(self, rows: Rows, position: int) -> str:
         """The JSON of the range's row at `position`, counted from 0."""
@@ -140,12 +148,16 @@ class PageReads:
 
 
 @lru_cache(maxsize=256)
-def _short_page_sql(clause: str) -> str:
-    return (
-        "SELECT count(*), sum(size), max(size), "
-        f"CAST(group_concat(CASE WHEN size < {LARGE_ITEM_BYTES} THEN item END, ',') AS BLOB) "
-        f"FROM (SELECT size, item FROM {clause} LIMIT ?)"
-    )
+def _short_page_sql(clause: str, only: str | None) -> str:
+    rows = f"SELECT size, item FROM {clause} LIMIT ?"
+    is_small = f"size < {LARGE_ITEM_BYTES}"
+    joined = "CAST(group_concat({}, ',') AS BLOB)"
+    if only is None:
+        items = joined.format(f"CASE WHEN {is_small} THEN item END")
+        return f"SELECT count(*), sum(size), max(size), count(*), {items} FROM ({rows})"
+    # LIMIT keeps SQLite from computing `passed` wherever it stands.
+    passing = f"SELECT size, CASE WHEN {is_small} AND {only} THEN item END AS passed FROM ({rows}) LIMIT -1"
+    return f"SELECT count(*), sum(size), max(size), count(passed), {joined.format('passed')} FROM ({passing})"
 
 
 def _items_sql(

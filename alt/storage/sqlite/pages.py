@@ -13,10 +13,17 @@ import ujson
 
 from alt.capacity import read_units
 from alt.expressions import Condition, Projection
-from alt.expressions.nodes import walk
+from alt.storage.model.costs import evaluation_cost
 from alt.storage.model.pages import PageFound, PageRead
 from alt.storage.sqlite import filters
-from alt.storage.sqlite.page_reads import SHORT_PAGE_ROWS, Extent, Filter, PageReads, Selection
+from alt.storage.sqlite.page_reads import (
+    LARGE_ITEM_BYTES,
+    SHORT_PAGE_ROWS,
+    Extent,
+    Filter,
+    PageReads,
+    Selection,
+)
 from alt.storage.sqlite.ranges import Rows, rows_of
 from alt.values.json import dumps
 from alt.values.types import Item
@@ -24,16 +31,14 @@ from alt.values.types import Item
 # What parts of a page take at most, in microseconds, as measured (DESIGN.md).
 ROW_COST = 1.0  # to find a row and join it
 FETCH_COST = 15.0  # to find its item in the table
-DECODE_COST = 20.0  # to read its item in Python, to test it or cut it, and to write it again
-DECODE_BYTE_COST = 0.05
-NODE_COST = 0.5  # of a test in Python, for each node of its tree
-NODE_BYTE_COST = 0.01
 SQL_CHARACTER_COST = 0.01  # of a filter, and for each of its values:
 SQL_VALUE_COST = 0.1
 FILTERED_BYTES = 1_000  # so many bytes cost a filter as much as another row
 
 # A page that may take longer is read in steps of about this length.
 STEP_COST = 20_000.0
+# How often a page of few and small items pays at most for what a filter costs.
+SHORT_PAGE_TERMS = SHORT_PAGE_ROWS * (1 + LARGE_ITEM_BYTES / FILTERED_BYTES)
 
 
 class _Work(NamedTuple):
@@ -54,31 +59,35 @@ class _Passed(NamedTuple):
 def page_at_once(pages: PageReads, read: PageRead, nul_free: bool) -> PageFound | None:
     """None for a page that may take long: `page_in_steps` reads it. `nul_free`: no item holds a NUL."""
     rows = rows_of(read.keys)
+    work = _compiled(read.condition, nul_free)
     may_be_short = read.may_be_short if read.limit is None else read.limit <= SHORT_PAGE_ROWS
-    is_plain = read.condition is None and not read.fetch and not read.is_count
-    if may_be_short and is_plain and (short := pages.short_page(rows, read.limit)) is not None:
+    was_short = may_be_short and not read.fetch and not read.is_count and _is_cheap(work)
+    if was_short and (short := pages.short_page(rows, read.limit, work.only)) is not None:
         return _short_page(pages, read, rows, *short)
-    was_short = may_be_short and is_plain
     # Of one state: the last row must be the last that was read.
-    return pages.snapshot(lambda: _page(pages, read, rows, nul_free, was_short))
+    return pages.snapshot(lambda: _page(pages, read, rows, work, was_short))
+
+
+def _is_cheap(work: _Work) -> bool:
+    """Whether a page of few and small items may be filtered before it is known to be one."""
+    return work.test is None and (work.only is None or _terms(work.only) * SHORT_PAGE_TERMS <= STEP_COST)
 
 
 def _short_page(
-    pages: PageReads, read: PageRead, rows: Rows, extent: Extent, items: bytes
+    pages: PageReads, read: PageRead, rows: Rows, extent: Extent, passed: int, items: bytes
 ) -> PageFound | None:
     if read.projection is not None:
         if _cost(read, _Work(), extent) > STEP_COST:
             return None
         items = _projected(ujson.loads(b"[%b]" % items), read.projection)
     last = pages.item_at(rows, extent.rows - 1) if extent.more else None
-    return PageFound(extent.rows, extent.rows, extent.size, items, last, 0.0, extent.rows < SHORT_PAGE_ROWS)
+    return PageFound(passed, extent.rows, extent.size, items, last, 0.0, extent.rows < SHORT_PAGE_ROWS)
 
 
-def _page(pages: PageReads, read: PageRead, rows: Rows, nul_free: bool, was_short: bool) -> PageFound | None:
+def _page(pages: PageReads, read: PageRead, rows: Rows, work: _Work, was_short: bool) -> PageFound | None:
     extent = pages.extent(rows, read.limit, most=int(STEP_COST / ROW_COST))
     if extent is None:
         return None
-    work = _compiled(read.condition, nul_free)
     if _cost(read, work, extent) > STEP_COST:
         return None
     passed = _passed(pages, read, work, Selection(rows, extent.rows, read.fetch))
@@ -131,14 +140,15 @@ def _cost(read: PageRead, work: _Work, extent: Extent) -> float:
     if read.fetch:
         cost += FETCH_COST * extent.rows
     if work.only is not None:
-        terms = SQL_CHARACTER_COST * len(work.only.sql) + SQL_VALUE_COST * len(work.only.values)
-        cost += terms * (extent.rows + extent.size / FILTERED_BYTES)
+        cost += _terms(work.only) * (extent.rows + extent.size / FILTERED_BYTES)
     if work.test is not None or read.projection is not None:
-        cost += DECODE_COST * extent.rows + DECODE_BYTE_COST * extent.size
-    if work.test is not None and read.condition is not None:
-        nodes = sum(1 for _ in walk(read.condition.node))
-        cost += nodes * (NODE_COST * extent.rows + NODE_BYTE_COST * extent.size)
+        cost += evaluation_cost(extent.rows, extent.size, None if work.test is None else read.condition)
     return cost
+
+
+def _terms(only: Filter) -> float:
+    """What a filter costs for each row."""
+    return SQL_CHARACTER_COST * len(only.sql) + SQL_VALUE_COST * len(only.values)
 
 
 def _projected(items: list[Item], projection: Projection) -> bytes:

@@ -12,6 +12,7 @@ import ujson
 from zlib_ng import zlib_ng
 
 from alt.config import MAX_ITEM_COLLECTION_BYTES
+from alt.storage.model.costs import decision_cost
 from alt.storage.model.definition import TableDefinition
 from alt.storage.model.items import (
     TOKEN_SECONDS,
@@ -40,13 +41,7 @@ from alt.storage.sqlite.statistics import Statistics
 from alt.storage.sqlite.steps import STEP_BYTES
 from alt.values.types import Item
 
-# What it takes to decide on an item, in nanoseconds (DESIGN.md, "Conditions of writes"). At most so much is decided on
-# the event loop, and nothing smaller is looked at for it.
-VALUE_COST = 600  # of each value in it, to decode it, to measure it and to write it again
-BYTE_COST = 3
-MEMBER_COST = 2_000  # of each member of its sets: one that is changed is put in order, by number or text
-VALUE_LOOK_COST = 35  # of each, in each way it is looked at
-BYTE_LOOK_COST = 2
+# At most so much is decided on the event loop, and nothing smaller is looked at for it (alt/storage/model/costs.py).
 MAX_DECISION_COST = 10_000_000
 LARGE_ITEM_BYTES = 8_192
 
@@ -79,7 +74,7 @@ class RowWrites:
         self._reader = reader
         self._write = writer.cursor()
         read = reader.cursor()
-        self.log = ChangeLog(self._write, read, clock)
+        self.log = ChangeLog(self._write, read, clock, label)
         self.expiry = Expiry(self._write, read)
         self._statistics = Statistics(self._write)
         # What a transaction over several tables has written, while it is under way.
@@ -168,7 +163,7 @@ class RowWrites:
 
     def stored(self, key: RowKey) -> Stored | None:
         """The item as this write finds it."""
-        found: tuple[int, bytes, int | None] | None = self._write.execute(
+        found: tuple[int, bytes, int] | None = self._write.execute(
             "SELECT size, CAST(item AS BLOB), checksum FROM item WHERE slot = ? AND pk = ? AND sk = ?", key
         ).get
         if found is None:
@@ -356,17 +351,6 @@ class RowWrites:
         for index in self.indexes.values():
             if index.definition.status == "CREATING":
                 index.backfilled = self._stored_progress(index)
-
-
-def decision_cost(stored: Stored, looks: int) -> int:
-    """Nanoseconds that it may take to decide on a large item that is looked at in so many ways."""
-    values = stored.text.count("{")
-    members = stored.text.count('","')  # nowhere else do two texts stand side by side
-    return (
-        values * (VALUE_COST + VALUE_LOOK_COST * looks)
-        + members * MEMBER_COST
-        + stored.size * (BYTE_COST + BYTE_LOOK_COST * looks)
-    )
 
 
 def _size(stored: Stored | None) -> int:

@@ -21,7 +21,7 @@ def describe_table(connection: apsw.Connection | apsw.Cursor, definition: TableD
 
 
 def described_table(connection: apsw.Connection | apsw.Cursor) -> TableDefinition | None:
-    """None in a file of format 1 that no server has opened since, or where it is damaged."""
+    """None where it is damaged."""
     text: Any = connection.execute("SELECT definition FROM self").get
     try:
         return None if text is None else TableDefinition.from_json(text)

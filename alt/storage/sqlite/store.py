@@ -10,9 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+import apsw
+
 from alt.config import MAX_ITEM_COLLECTION_BYTES, TTL_INTERVAL_SECONDS, Sync
 from alt.descriptors import MAX_OPEN_TABLES
 from alt.storage.engine import Answer, NotReadyError, Progress, no_progress
+from alt.storage.fault_log import FaultLog
+from alt.storage.model.activity import Activity
 from alt.storage.model.definition import TableDefinition
 from alt.storage.model.items import Token, Write, Written
 from alt.storage.model.keys import RowKey
@@ -21,11 +25,13 @@ from alt.storage.sqlite.copies.backups import Backups
 from alt.storage.sqlite.copies.restores import Restores
 from alt.storage.sqlite.data_directory import JOURNAL_FILE, USAGE_FILE, using
 from alt.storage.sqlite.database_files import BACKUPS_FOLDER
-from alt.storage.sqlite.faults import DATA_FAULTS, FaultLog
+from alt.storage.sqlite.deleted_tables import DeletedTables
+from alt.storage.sqlite.faults import DATA_FAULTS
 from alt.storage.sqlite.journal import Journal
 from alt.storage.sqlite.key_reads import get_all
 from alt.storage.sqlite.long_reads import LongReads, over_turns
 from alt.storage.sqlite.maintenance.expiring import ExpiryWork
+from alt.storage.sqlite.maintenance.idle_tables import IdleWork
 from alt.storage.sqlite.maintenance.index_building import IndexWork
 from alt.storage.sqlite.maintenance.log_trimming import LogTrim
 from alt.storage.sqlite.open_tables import NoRoomError
@@ -72,7 +78,7 @@ class Store(Tables):
             clock=clock,
             max_open_tables=max_open_tables,
         )
-        self._faults = FaultLog()
+        self._faults = FaultLog(DATA_FAULTS)
         self.usage = _usage(directory)
         self.transactions = Transactions(
             None if directory is None else _journal(directory / JOURNAL_FILE),
@@ -84,8 +90,10 @@ class Store(Tables):
             self, None if directory is None else directory / BACKUPS_FOLDER, self._copy_threads, on_step
         )
         self.restores = Restores(self, self.backups, self._copy_threads)
+        self.deleted_tables = DeletedTables(self, self.backups, clock)
         self._index_work = IndexWork(self)
         self._log_trim = LogTrim(self, clock)
+        self._idle_work = IdleWork(self)
         self.expiry_work = ExpiryWork(self, clock, ttl_interval)
 
     # Requests
@@ -114,8 +122,28 @@ class Store(Tables):
         """Tell the operator of a fault of the disk, once a minute; False if the error is none."""
         return self._faults.say(error)
 
+    def activity(self, limit: int) -> Activity:
+        names = self.names()
+        background = {
+            "index_building": self._index_work.tasks,
+            "expiring": self.expiry_work.tasks,
+            "backup": self.backups.tasks,
+            "restore": self.restores.tasks,
+            "table_deletion": self.deleted_tables.tasks,
+        }
+        return Activity(
+            self.totals,
+            len(names),
+            len(self.open_tables),
+            apsw.memory_used(),
+            {work: len(tasks) for work, tasks in background.items()},
+            self.usage.by_table(self.catalog.tables, names[:limit]),
+        )
+
     def is_fault(self, error: BaseException) -> bool:
         return isinstance(error, DATA_FAULTS)
+
+    is_ready = True  # a table that cannot be used does not keep the others from being served
 
     # Definitions
 
@@ -139,9 +167,14 @@ class Store(Tables):
             if definition.time_to_live is not None and definition.time_to_live.is_changing:
                 self.expiry_work.start_on(definition)
 
+    def on_kept(self, file: str) -> None:
+        if self.serves:
+            self.deleted_tables.begin(file)
+
     def on_changed(self) -> None:
         for definition in self.definitions():
             self._index_work.start(definition)
+        self.deleted_tables.begin_all()
 
     def on_replaced(self) -> None:
         self.transactions.know_tokens(self.tokens())
@@ -157,12 +190,11 @@ class Store(Tables):
         """
         self.sweep()
         self.finish_transactions()
+        self._idle_work.start([each for each in self.definitions() if self.was_in_use(each)])
         for definition in self.definitions():
-            if self.was_in_use(definition):
-                self.open_tables.age()
-                self.usable(definition.name)  # and hear whether it has lost anything
             self._index_work.start(definition)
             self.restores.start(definition)
+        self.deleted_tables.start()
         self._log_trim.start()
         self.expiry_work.start()
 
@@ -183,8 +215,10 @@ class Store(Tables):
     async def close(self) -> None:
         """Finish every write and every backup, and close every file."""
         await self.transactions.drain()
+        await self._idle_work.stop()
         await self._long_reads.stop()
         await self.restores.stop()
+        await self.deleted_tables.stop()
         await self.backups.finish()
         await self._index_work.stop()
         await self._log_trim.stop()

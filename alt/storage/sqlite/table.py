@@ -21,8 +21,9 @@ import apsw
 from zlib_ng import zlib_ng
 
 from alt.config import MAX_ITEM_COLLECTION_BYTES, Sync
-from alt.errors import transaction_conflict
+from alt.errors import ApiError, transaction_conflict
 from alt.storage.engine import Answer
+from alt.storage.model.activity import Totals
 from alt.storage.model.changes import ChangesFound, ChangesRead, Positions
 from alt.storage.model.definition import TableDefinition
 from alt.storage.model.items import (
@@ -34,7 +35,8 @@ from alt.storage.model.keys import RowKey
 from alt.storage.model.pages import PageFound, PageRead
 from alt.storage.model.reads import Counts, Sized
 from alt.storage.sqlite import connections, own_rows, self_description
-from alt.storage.sqlite.checksums import DamagedItemError
+from alt.storage.sqlite.change_log import ChangeLog
+from alt.storage.sqlite.checksums import DamagedItemError, refuse_size
 from alt.storage.sqlite.copies import copying
 from alt.storage.sqlite.data_directory import UnusableDataError
 from alt.storage.sqlite.durable_mark import DurableMark
@@ -54,7 +56,7 @@ U = TypeVar("U")
 # Reads what may take long, given the pages of a table as they are when it begins.
 ReadLong = Callable[["Table", Callable[[PageReads], Generator[None, None, Any]]], "asyncio.Future[Any]"]
 
-FORMAT = 2
+FORMAT = 3
 
 # Groups that leave the counts as they are get a number so often: it takes them another page of the log.
 NUMBER_SECONDS = 0.05
@@ -78,15 +80,23 @@ class _Bookkeeping:
     """What a table keeps beside its writes, for GroupCommit."""
 
     def __init__(
-        self, statistics: Statistics, durable: DurableMark | None, forget_progress: Callable[[], None]
+        self,
+        statistics: Statistics,
+        log: ChangeLog,
+        durable: DurableMark | None,
+        forget_progress: Callable[[], None],
     ) -> None:
         self._statistics = statistics
+        self._log = log
         self._durable = durable
         self._forget_progress = forget_progress
         self._number: int | None = None  # of the group under way
         self._next_number = 0.0  # when a group gets one whatever it does, on the monotonic clock
-        self.mark = statistics.mark
         self.undo = statistics.undo
+
+    def mark(self) -> None:
+        self._statistics.mark()
+        self._log.begin()
 
     def store(self) -> None:
         now = time.monotonic()
@@ -123,11 +133,13 @@ class Table(RowWrites):
         *,
         read_long: ReadLong | None = None,
         is_served: bool = False,
+        totals: Totals | None = None,
     ) -> None:
         if path is not None and not path.exists():
             raise UnusableDataError(f"cannot use table {definition.name}: its file {path} is gone")
         self._path = path
         self._sync = sync
+        self._executor = executor
         # What messages call it.
         label = f"table {definition.name}" if path is None else f"table {definition.name} ({path})"
         writer = contents or connections.connect(connections.MEMORY if path is None else path, sync)
@@ -136,7 +148,7 @@ class Table(RowWrites):
             if contents is None:
                 _create(writer, definition)
         else:
-            connections.check_format(writer, "table", FORMAT)
+            connections.check_format(writer, FORMAT)
             own_rows.refuse_lacking(writer)
             reader = connections.connect(path, read_only=True)
         writer.set_busy_timeout(0)  # who writes waits on the event loop, not inside SQLite
@@ -153,12 +165,13 @@ class Table(RowWrites):
             clock,
         )
         self._durable = DurableMark(path) if is_served and path is not None else None
-        self._bookkeeping = _Bookkeeping(self._statistics, self._durable, self._forget_progress)
+        self._bookkeeping = _Bookkeeping(self._statistics, self.log, self._durable, self._forget_progress)
         self._commits = GroupCommit(
             self._writer,
             None if path is None else executor,
             self._bookkeeping,
             self.label,
+            totals,
         )
         # Rows that a transaction over several tables writes or checks, while it is under way.
         self.contended: set[RowKey] = set()
@@ -196,17 +209,22 @@ class Table(RowWrites):
         """Let the file have the definition as it is now."""
         return self.submit(lambda: self_description.describe_table(self._write, self.definition))
 
+    def describe_at_once(self) -> None:
+        """The same where no write is under way."""
+        with connections.transaction(self._writer):
+            self_description.describe_table(self._write, self.definition)
+
     # Reads
 
-    def get(self, key: RowKey) -> Sized | None:
+    def get(self, key: RowKey, *, is_consistent: bool = True) -> Sized | None:  # noqa: ARG002 - it always is
         """The committed item's size and JSON."""
-        found: tuple[int, bytes, int | None] | None = self._read.execute(
+        found: tuple[int, bytes | None, int] | None = self._read.execute(
             "SELECT size, CAST(item AS BLOB), checksum FROM item WHERE slot = ? AND pk = ? AND sk = ?", key
         ).get
         if found is None:
             return None
         size, item, stored = found
-        if stored is not None and zlib_ng.crc32(item) != stored:  # is_sound, without a call
+        if item is None or zlib_ng.crc32(item) != stored:  # is_sound, without a call
             raise DamagedItemError(self.label)
         return size, item
 
@@ -221,8 +239,11 @@ class Table(RowWrites):
             f"FROM {rows_by_keys(len(keys))}",
             [column for key in keys for column in key],
         ).get
-        if found and largest >= MAX_JOINED_ITEM_BYTES:
-            return None
+        if found:
+            if type(largest) is not int:
+                refuse_size(largest)
+            if largest >= MAX_JOINED_ITEM_BYTES:
+                return None
         return Joined(found, size or 0, blocks or 0, items or b"")
 
     def counts(self) -> Counts:
@@ -292,6 +313,7 @@ class Table(RowWrites):
         Its COMMIT does not wait for the disk: what it writes has been made durable in the journal, until `sync`.
         """
         self._set_synchronous("normal")
+        self.log.begin()
         try:
             self._write.execute("BEGIN IMMEDIATE")
         except apsw.Error:
@@ -302,6 +324,7 @@ class Table(RowWrites):
         """Begin one of the transactions that share it: `keep` keeps and `undo` undoes what is written from now on."""
         self._write.execute("SAVEPOINT attempt")
         self._statistics.mark()
+        self.log.begin()
         self.effects = []
 
     def keep(self, token: Token | None) -> list[Redo]:
@@ -362,7 +385,11 @@ class Table(RowWrites):
         """The ClientRequestTokens in a table's file, for who needs nothing else of it."""
         if not path.exists():
             raise UnusableDataError(f"the file {path} is gone")
-        with closing(connections.connect(path, read_only=True)) as reader:
+        # What a server closed has no log, and nobody writes to it: so nothing is made beside it, as SQLite else does.
+        is_closed = not DurableMark.is_there(path) and not _log_bytes(path)
+        with closing(
+            connections.finished(path) if is_closed else connections.connect(path, read_only=True)
+        ) as reader:
             # What is read from a damaged file can be of any type.
             rows = reader.execute(
                 "SELECT token, request, expires FROM token "
@@ -385,12 +412,42 @@ class Table(RowWrites):
         """Run `work` in a transaction of its own that may take long, beside the event loop; writes wait for it."""
         await self._commits.alone(work)
 
+    # The write-ahead log (alt/storage/sqlite/maintenance/idle_tables.py)
+
+    @property
+    def rows_changed(self) -> int:
+        """How many rows were changed since it was opened, for who compares it with what it was. Not while it `is_used`."""
+        return self._writer.total_changes()
+
+    def has_log(self) -> bool:
+        """Whether there is anything in its write-ahead log."""
+        return self._path is not None and _log_bytes(self._path) > 0
+
+    async def empty_log(self) -> None:
+        """Take the write-ahead log into the file and empty it; as much of it stays as a reader still needs.
+
+        Writes go on while it is copied, and wait only while it is cut.
+        """
+        assert self._path is not None, "a table in memory has no log"
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._executor, connections.checkpoint, self._path, self._sync)
+        with suppress(ApiError):  # it was closed meanwhile
+            await self._commits.between(self._cut_log)
+
+    def _cut_log(self) -> None:
+        self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
     # Life
 
     @property
     def is_used(self) -> bool:
         """Whether writes are under way, or anybody else needs it open."""
         return self.users > 0 or not self._commits.idle
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it refuses all writes."""
+        return self._commits.is_closed
 
     def when_idle(self, callback: Callable[[], None]) -> None:
         """Call back once every submitted write is durable."""
@@ -419,10 +476,17 @@ class Table(RowWrites):
 def _create(connection: apsw.Connection, definition: TableDefinition) -> None:
     connections.create(connection, "table", FORMAT)
     cursor = connection.cursor()
-    with connection:
+    with connections.transaction(connection):
         for index in definition.indexes:
             Index(index, definition).create(cursor)
         self_description.describe_table(cursor, definition)
+
+
+def _log_bytes(path: Path) -> int:
+    try:
+        return Path(f"{path}-wal").stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _nothing() -> None:

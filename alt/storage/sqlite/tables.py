@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,18 +18,22 @@ import apsw
 
 from alt.config import MAX_ITEM_COLLECTION_BYTES, Sync
 from alt.descriptors import MAX_OPEN_TABLES
-from alt.storage.model.definition import TableDefinition
+from alt.errors import table_already_exists
+from alt.storage.model.activity import FileSize, Totals
+from alt.storage.model.definition import Backup, TableDefinition
 from alt.storage.model.items import TOKEN_SECONDS, Token
-from alt.storage.sqlite.catalog import Catalog, table_path
+from alt.storage.sqlite.catalog import STARTED_MEANWHILE, Catalog, table_path
 from alt.storage.sqlite.copies import copying
 from alt.storage.sqlite.data_directory import CATALOG_FILE, UnusableDataError, using
 from alt.storage.sqlite.database_files import TABLES_FOLDER, part_of, remove, unknown
 from alt.storage.sqlite.durable_mark import DurableMark
-from alt.storage.sqlite.open_tables import NoRoomError, OpenTables
+from alt.storage.sqlite.open_tables import POLL_SECONDS, NoRoomError, OpenTables
 from alt.storage.sqlite.table import ReadLong, Table
 
 # How long a data operation may miss that another process created or removed a table.
 CATALOG_POLL_SECONDS = 0.02
+# What a deleted table is open as: this, which no name has, and its file's name.
+_DELETED = "/"
 # Unknown files that a warning names.
 SHOWN_FILES = 5
 
@@ -68,6 +73,12 @@ class Tables:
         self._read_long = read_long
         self._next_poll = 0.0
         self._on_step = on_step
+        self.totals = Totals()
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether what is stored is encrypted."""
+        return self.catalog.is_encrypted
 
     # For whoever stands on this
 
@@ -76,6 +87,9 @@ class Tables:
 
     def on_redefined(self, definition: TableDefinition) -> None:
         """A definition was changed here."""
+
+    def on_kept(self, file: str) -> None:
+        """A table was deleted of which something is kept."""
 
     def on_changed(self) -> None:
         """Another process has changed definitions."""
@@ -97,6 +111,11 @@ class Tables:
         """The table's definition, as any process last stored it."""
         self.refresh()
         return self.catalog.tables.get(name)
+
+    def deleted(self) -> Iterable[TableDefinition]:
+        """The tables that were deleted and of which something is kept."""
+        self.refresh()
+        return list(self.catalog.deleted.values())
 
     def create(self, definition: TableDefinition) -> bool:
         """Create a table; False if its name is taken. One with a `restore` has no file until that is done."""
@@ -128,27 +147,90 @@ class Tables:
         """
         path = self._table_path(definition)
         self.catalog.remove(definition)
-        table = self.open_tables.pop(definition.name)
-        removed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def go(table: Table | None) -> None:
+            if table is not None:
+                _close_removed(table)
+            self._delete_removed(path)
+
+        return self._when_unused(definition.name, go)
+
+    def remove_keeping(self, definition: TableDefinition, backup: Backup | None) -> asyncio.Future[None]:
+        """The same, but that the file is kept: see deleted_tables.py."""
+        file = self.catalog.files.get(definition.id, "")
+        if not self.catalog.keep(replace(definition, revision=definition.revision + 1), backup):
+            done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            done.set_result(None)  # another process was faster
+            return done
+        self._on_step("table kept")
+
+        def go(table: Table | None) -> None:
+            if table is not None:
+                if self.serves or table.is_in_memory:  # else a server may still write to it
+                    with suppress(apsw.Error):  # later, then
+                        self.end(file, table)
+                if table.is_in_memory:
+                    table.refuse(is_gone=True)
+                    self.open_tables.add(_open_name(file), table)
+                else:
+                    _close_removed(table)
+            self._on_step("table ended")
+            self.on_kept(file)
+
+        return self._when_unused(definition.name, go)
+
+    def _when_unused(self, name: str, go: Callable[[Table | None], None]) -> asyncio.Future[None]:
+        """Take a table out of sight, and do the rest once its last writes are done. `go` is given it if it is open."""
+        table = self.open_tables.pop(name)
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def finish() -> None:
             try:
-                if table is not None:
-                    table.close(is_gone=True)
-            except apsw.Error as fault:  # a damaged file goes all the same
-                _log.warning("%s: %s", definition.name, fault)
-            try:
-                self._delete_removed(path)
-            except OSError as error:
-                removed.set_exception(error)
+                go(table)
+            except (apsw.Error, OSError) as error:
+                done.set_exception(error)
             else:
-                removed.set_result(None)
+                done.set_result(None)
 
         if table is None:
             finish()
         else:
             table.when_idle(finish)
-        return removed
+        return done
+
+    # Of deleted tables (alt/storage/sqlite/deleted_tables.py)
+
+    def end(self, file: str, table: Table) -> None:
+        """Nobody writes to a deleted table any more: its stream ends with its last change, and its file says so."""
+        definition = self.catalog.deleted[file]
+        if definition.stream is not None and definition.deleted is not None:
+            ended = definition.without_stream(definition.deleted, table.log.last())
+            if self._sync == "normal":
+                table.sync()
+            self.catalog.replace_deleted(file, replace(ended, revision=ended.revision + 1))
+        table.redefine(self.catalog.deleted[file])
+        table.describe_at_once()
+
+    def deleted_table(self, definition: TableDefinition) -> Table | None:
+        """The table that was deleted, open, for this turn of the event loop. Raises NoRoomError."""
+        files = (file for file, each in self.catalog.deleted.items() if each == definition)
+        file = next(files, None)
+        return None if file is None else self.table(_open_name(file))
+
+    async def opened_deleted(self, file: str) -> Table | None:
+        """The same for work in the background, once nobody uses it as the table that it was."""
+        while file in self.open_tables.leaving_files:
+            await asyncio.sleep(POLL_SECONDS)
+        return await self.opened(_open_name(file))
+
+    def forget(self, file: str) -> None:
+        """Nothing of a deleted table is needed any more."""
+        self.catalog.forget(file)
+        self._on_step("table forgotten")
+        if self.open_tables.find(_open_name(file)) is None:
+            self._delete_removed(table_path(file))
+        else:
+            self._retire(_open_name(file))
 
     # Of tables that are being restored (alt/storage/sqlite/copies/restores.py)
 
@@ -156,7 +238,32 @@ class Tables:
         """Where the file of a table is put together; None in memory."""
         if self._directory is None:
             return None
-        return part_of(self.file(definition))
+        return part_of(self._path(self._new_file(definition)))
+
+    def _new_file(self, definition: TableDefinition) -> str:
+        """The name of a table's file that is there or is being made."""
+        return self.catalog.files.get(definition.id) or self.catalog.new_file(definition.name, definition.id)
+
+    @contextmanager
+    def making(self, definition: TableDefinition) -> Iterator[None]:
+        """Have a table's file made that nobody knows yet: it is doomed meanwhile, and gone if that fails."""
+        file = self._new_file(definition)
+        path = table_path(file)
+        self.catalog.begin_file(path)
+        try:
+            yield
+        except BaseException as fault:
+            is_swept = not self.catalog.is_doomed(path)
+            self._delete_removed(path)
+            if is_swept and isinstance(fault, (apsw.Error, OSError)):
+                raise UnusableDataError(f"{file} is gone: {STARTED_MEANWHILE}") from None
+            raise
+
+    def list_made(self, definition: TableDefinition, part: Path | None, _table: Table | None) -> None:
+        """A table that was made so is complete: from now on it is in the catalog."""
+        assert part is not None, "a command has a directory"
+        if not self.catalog.add(definition, lambda file: copying.place(part, self._path(file))):
+            raise table_already_exists(definition.name)
 
     def open_unseen(
         self, definition: TableDefinition, path: Path | None, contents: apsw.Connection | None
@@ -210,10 +317,18 @@ class Tables:
         table = self.open_tables.find(name)
         if table is not None:
             return table
-        definition = self.catalog.tables.get(name)
+        definition, file = self._listed(name)
         if definition is None or definition.restore is not None:
             return None
-        return self._open_table(definition)
+        return self._open_table(name, definition, file)
+
+    def _listed(self, name: str) -> tuple[TableDefinition | None, str]:
+        """The definition and the file of what is open under this name, or may be."""
+        if name.startswith(_DELETED):
+            file = name.removeprefix(_DELETED)
+            return self.catalog.deleted.get(file), file
+        definition = self.catalog.tables.get(name)
+        return definition, "" if definition is None else self.catalog.files[definition.id]
 
     def tables(self, names: Iterable[str]) -> dict[str, Table | None]:
         """Several tables at once. Raises NoRoomError where there is not room for all of them."""
@@ -294,8 +409,9 @@ class Tables:
         return any(each.stat().st_mtime > self._clock() - TOKEN_SECONDS for each in paths)
 
     def by_file(self) -> dict[str, str]:
-        """The tables' names by the names of their files."""
-        return {self.catalog.files[each.id]: each.name for each in self.definitions()}
+        """What tables are open as, by the names of their files; deleted ones, too."""
+        found = {self.catalog.files[each.id]: each.name for each in self.definitions()}
+        return found | {file: _open_name(file) for file in self.catalog.deleted}
 
     def has_file(self, file: str) -> bool:
         """Whether there is a file of this name, a table's or not."""
@@ -314,8 +430,8 @@ class Tables:
             return
         files = self.catalog.files
         for name, table in self.open_tables:
-            definition = self.catalog.tables.get(name)
-            if definition is None or files[definition.id] != table.file:
+            definition, file = self._listed(name)
+            if definition is None or file != table.file:
                 self._retire(name)
             else:
                 table.redefine(definition)
@@ -337,9 +453,9 @@ class Tables:
 
         self.open_tables.retire(name, closed)
 
-    def _open_table(self, definition: TableDefinition) -> Table:
+    def _open_table(self, name: str, definition: TableDefinition, file: str) -> Table:
         self.open_tables.make_room()
-        path = None if self._directory is None else self.file(definition)
+        path = None if self._directory is None else self._path(file)
         with using(f"table {definition.name} ({path})"):
             table = Table(
                 definition,
@@ -350,13 +466,14 @@ class Tables:
                 self._clock,
                 read_long=self._read_long,
                 is_served=self.serves,
+                totals=self.totals,
             )
             try:
                 self.complete(table)
             except BaseException:
                 table.close()
                 raise
-        self.open_tables.add(definition.name, table)
+        self.open_tables.add(name, table)
         if self.serves and path is not None:
             self._compare_definitions(table)
         return table
@@ -366,16 +483,16 @@ class Tables:
         if self.open_tables.find(table.definition.name) is table:
             self.open_tables.pop(table.definition.name)
         table.close()
-        definition = self.catalog.tables.get(table.definition.name)
-        if definition is not None and self.catalog.files[definition.id] == table.file:
-            self._open_table(definition)
+        definition, file = self._listed(table.definition.name)
+        if definition is not None and file == table.file:
+            self._open_table(definition.name, definition, file)
 
     def _compare_definitions(self, table: Table) -> None:
         """The catalog and the table's file have the same definition, unless a crash or an old copy came between."""
         own = table.described()
         if own is None or own.id != table.definition.id or own.revision < table.definition.revision:
             self._describe(table)
-        elif own.revision > table.definition.revision:
+        elif own.revision > table.definition.revision and table.definition.deleted is None:
             _log.warning("the catalog is older than table %s, whose file has its definition", own.name)
             self.catalog.replace(own)
             table.redefine(own)
@@ -387,6 +504,14 @@ class Tables:
     def file(self, definition: TableDefinition) -> Path:
         """The table's SQLite file."""
         return self._path(self.catalog.files[definition.id])
+
+    def file_sizes(self, limit: int) -> asyncio.Future[Sequence[FileSize]]:
+        """Of so many tables that have files, the first by name; they are looked at on another thread."""
+        files = []
+        if self._directory is not None:
+            definitions = [self.catalog.tables[name] for name in self.names()[:limit]]
+            files = [(each.name, self.file(each)) for each in definitions if each.restore is None]
+        return asyncio.get_running_loop().run_in_executor(None, _file_sizes, files)
 
     def _path(self, file: str) -> Path:
         assert self._directory is not None
@@ -405,11 +530,37 @@ class Tables:
         return self._directory is None or remove(self._directory / path)
 
 
+def _file_sizes(files: list[tuple[str, Path]]) -> Sequence[FileSize]:
+    sizes = []
+    for name, path in files:
+        with suppress(FileNotFoundError):  # of a table that has been removed meanwhile
+            sizes.append(FileSize(name, path.stat().st_size, _size(path.with_name(path.name + "-wal"))))
+    return sizes
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 def _catalog(directory: Path | None) -> Catalog:
     if directory is None:
         return Catalog(None)
     with using(directory / CATALOG_FILE):
         return Catalog(directory / CATALOG_FILE)
+
+
+def _open_name(file: str) -> str:
+    return _DELETED + file
+
+
+def _close_removed(table: Table) -> None:
+    try:
+        table.close(is_gone=True)
+    except apsw.Error as fault:  # a damaged file goes all the same
+        _log.warning("%s: %s", table.definition.name, fault)
 
 
 def _noted(described: asyncio.Future[None]) -> None:

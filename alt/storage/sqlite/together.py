@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from alt.errors import ApiError, without_trace
+from alt.storage.model.costs import decision_cost
 from alt.storage.model.items import Decide, Delete, Effect, Put, Refuse, Stored, Token, Write, Written
 from alt.storage.model.keys import RowKey
 from alt.storage.sqlite.group_commit import TooLongError, UndoneError
-from alt.storage.sqlite.row_writes import LARGE_ITEM_BYTES, MAX_DECISION_COST, decision_cost
+from alt.storage.sqlite.row_writes import LARGE_ITEM_BYTES, MAX_DECISION_COST
 from alt.storage.sqlite.table import Table
 
 _PUTS = {Put}
@@ -32,21 +33,20 @@ class Together:
     def __call__(self) -> list[Written]:
         if self._are_plain_puts():
             return self._with_token(self._writes[0][0].put_plain([write for _, write in self._writes]))
-        found = self._found()
+        found: list[Stored | None] = []
         cost = 0
-        for (_, write), old in zip(self._writes, found, strict=True):
+        for table, write in self._writes:
+            old = table.stored(write.key)
             if old is not None and old.size >= LARGE_ITEM_BYTES:
                 cost += decision_cost(old, write.looks())
-        if cost > MAX_DECISION_COST:
-            raise TooLongError(self._look)
+                if cost > MAX_DECISION_COST:
+                    raise TooLongError(self._look)
+            found.append(old)
         return self.apply(found, self._decide(found))
 
     def _look(self) -> Callable[[], Callable[[], list[Written]]]:
-        found = self._found()
+        found = [table.stored(write.key) for table, write in self._writes]
         return lambda: partial(self.apply, found, self._decide(found))
-
-    def _found(self) -> list[Stored | None]:
-        return [table.stored(write.key) for table, write in self._writes]
 
     def _decide(self, found: Sequence[Stored | None]) -> list[Effect]:
         return [_decided(write.effect, old) for (_, write), old in zip(self._writes, found, strict=True)]

@@ -24,7 +24,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import apsw
 
@@ -35,14 +35,16 @@ from alt.errors import (
     without_trace,
 )
 from alt.storage.engine import ConflictError
+from alt.storage.fault_log import FaultLog
 from alt.storage.model.items import Token, Write, Written
 from alt.storage.model.keys import RowKey
 from alt.storage.model.reads import Sized
 from alt.storage.sqlite.data_directory import UnusableDataError
-from alt.storage.sqlite.faults import FaultLog, log_fault
+from alt.storage.sqlite.faults import DATA_FAULTS, log_fault
 from alt.storage.sqlite.group_commit import (
     BUSY_RETRIES,
     BUSY_RETRY_SECONDS,
+    MAX_GROUP_SECONDS,
     TooLongError,
     answer,
     finish_with,
@@ -55,7 +57,7 @@ from alt.storage.sqlite.tokens import Tokens
 
 T = TypeVar("T")
 
-# Bounds how long one group holds the event loop, as that of a table does.
+# Bounds how long one group holds the event loop, as that of a table does; MAX_GROUP_SECONDS does, too.
 MAX_GROUP_TRANSACTIONS = 64
 # Entries stay in the journal this long at least: then their files are synced, all of one moment at once.
 SETTLE_SECONDS = 1.0
@@ -119,7 +121,7 @@ class Transactions:
             int, set[Table]
         ] = {}  # by entry, the files that have it but perhaps not durably
         self._settling: asyncio.TimerHandle | None = None
-        self._faults = FaultLog()
+        self._faults = FaultLog(DATA_FAULTS)
 
     def transact(
         self,
@@ -130,7 +132,10 @@ class Transactions:
     ) -> T | asyncio.Future[T]:
         """See alt/storage/engine.py. Raises what the service says of a token that is another request's, or busy."""
         if token is not None and self._tokens.is_done(token):
-            return replayed([_size_of(table, write.key) for table, write in writes])
+            sizes = self._tokens.sizes(token)
+            return replayed(
+                [_size_of(table, write.key) for table, write in writes] if sizes is None else sizes
+            )
         rows: dict[Table, list[RowKey]] = {table: [] for table, _ in writes}
         if any(table.contended for table in rows):
             errors = _conflicts([(table, write.key) for table, write in writes])
@@ -157,7 +162,7 @@ class Transactions:
 
         def remember_and_finish(written: Sequence[Written]) -> T:
             if generation == self._tokens.generation and not any(each.refused for each in written):
-                self._tokens.remember(token)
+                self._tokens.remember(token, _sizes(written))
             return finish(written)
 
         return remember_and_finish
@@ -251,11 +256,17 @@ class Transactions:
     async def _write_group(self, held: list[Table], queue: deque[_Waiting]) -> None:
         generation = self._tokens.generation
         await _begin(held)
-        taken = [queue.popleft() for _ in range(min(len(queue), MAX_GROUP_TRANSACTIONS))]
-        group = [waiting for waiting in taken if not waiting.future.done()]
+        group: list[_Waiting] = []
+        deadline = time.perf_counter() + MAX_GROUP_SECONDS
         try:
-            for waiting in group:
+            while queue and len(group) < MAX_GROUP_TRANSACTIONS:
+                waiting = queue.popleft()
+                if waiting.future.done():
+                    continue
+                group.append(waiting)
                 await self._attempt(held, waiting)
+                if time.perf_counter() > deadline:
+                    break
             entries = [waiting.entry for waiting in group if waiting.entry is not None]
             if entries:
                 for table in held:
@@ -277,7 +288,7 @@ class Transactions:
         if generation == self._tokens.generation and outcome.is_decided:
             for waiting in group:
                 if waiting.token is not None and waiting.entry is not None:
-                    self._tokens.remember(waiting.token)
+                    self._tokens.remember(waiting.token, _sizes(waiting.result))
 
     async def _attempt(self, held: Sequence[Table], waiting: _Waiting) -> None:
         """Apply one transaction in a SAVEPOINT of every file; its own error undoes it alone."""
@@ -287,8 +298,7 @@ class Transactions:
             try:
                 waiting.result = waiting.work()
             except TooLongError as long:
-                write = await asyncio.get_running_loop().run_in_executor(None, long.look())
-                waiting.result = write()
+                waiting.result = await self._run_beside(long)
         except Exception as error:
             for table in held:
                 table.undo()
@@ -298,6 +308,17 @@ class Transactions:
         if effects or waiting.token is not None:
             number = self._journal.next_number() if self._journal is not None else 0
             waiting.entry = Entry(number, effects, waiting.token)
+
+    async def _run_beside(self, long: TooLongError) -> Sequence[Written]:
+        """What takes long is read, decided and written on a thread: nobody else uses the files that are held."""
+        if self._executor is None:
+            write = await long.decide(in_memory=True)
+            return cast(Sequence[Written], write())
+
+        def run() -> Sequence[Written]:
+            return cast(Sequence[Written], long.decide_here()())
+
+        return await asyncio.get_running_loop().run_in_executor(None, run)
 
     async def _commit(self, held: Sequence[Table], entries: Sequence[Entry]) -> _Outcome:
         if self._executor is None or not entries:
@@ -544,6 +565,10 @@ def _keep_open(tables: Iterable[Table], future: asyncio.Future[Any]) -> None:
             table.users -= 1
 
     future.add_done_callback(release)
+
+
+def _sizes(written: Sequence[Written]) -> list[int]:
+    return [each.larger_size for each in written]
 
 
 def _size_of(table: Table, key: RowKey) -> int:

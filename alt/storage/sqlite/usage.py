@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import apsw
 
 from alt.config import Sync
-from alt.storage.model.usage import KeyLimit
+from alt.storage.model.activity import Consumed
+from alt.storage.model.usage import NOBODY, READ_UNITS, WRITE_UNITS, KeyLimit, Others
 from alt.storage.sqlite import connections
 from alt.storage.sqlite.database_files import set_aside
 
@@ -77,12 +78,13 @@ class Usage:
         self._connection.set_busy_timeout(BUSY_TIMEOUT_MS)
         if connections.is_empty(self._connection):
             connections.create(self._connection, "usage", FORMAT)
-        connections.check_format(self._connection, "usage", FORMAT)
+        connections.check_format(self._connection, FORMAT)
         self._gathered: dict[Account, Sums] = {}
         keys: Any = self._connection.execute("SELECT DISTINCT access_key FROM consumption")
         self._keys: set[str] = {key for (key,) in keys}
         self._data_version = -1
         self._limits: dict[str, KeyLimit] = {}
+        self._by_table: dict[str, Sums] = {}  # what was stored since this was made
 
     # Consumption
 
@@ -108,14 +110,30 @@ class Usage:
         """Add what has gathered to the file. Raises apsw.Error, and keeps it, if that cannot be done now."""
         if not self._gathered:
             return
-        with self._transaction():
+        with connections.transaction(self._connection):
             self._connection.executemany(
                 "INSERT INTO consumption VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
                 "read_units = read_units + excluded.read_units, write_units = write_units + excluded.write_units, "
                 "requests = requests + excluded.requests, throttled = throttled + excluded.throttled",
                 ((*account, *sums) for account, sums in self._gathered.items()),
             )
+        _add(self._by_table, self._gathered)
         self._gathered = {}
+
+    def others(self) -> Others:
+        """No one: a data directory has one server."""
+        return NOBODY
+
+    def by_table(self, names: Collection[str], wanted: Sequence[str]) -> dict[str, Consumed]:
+        """What was consumed of the wanted tables since this was made; what is not of `names` is forgotten."""
+        self._by_table = {name: sums for name, sums in self._by_table.items() if name in names}
+        found = {name: list(self._by_table[name]) for name in wanted if name in self._by_table}
+        _add(found, self._gathered)
+        return {
+            name: Consumed(sums[READ_UNITS], sums[WRITE_UNITS], int(sums[THROTTLED]))
+            for name in wanted
+            if (sums := found.get(name)) is not None
+        }
 
     def rows(self) -> list[Used]:
         """All that is stored, sorted by access key, table and index."""
@@ -127,7 +145,7 @@ class Usage:
 
     def reset(self) -> None:
         """Begin all sums anew."""
-        with self._transaction():
+        with connections.transaction(self._connection):
             self._connection.execute("DELETE FROM consumption")
 
     # Limits
@@ -143,7 +161,7 @@ class Usage:
 
     def set_limit(self, access_key: str, limit: KeyLimit | None) -> None:
         """Limit an access key; None takes its limit off."""
-        with self._transaction():
+        with connections.transaction(self._connection):
             if limit is None:
                 self._connection.execute("DELETE FROM key_limit WHERE access_key = ?", (access_key,))
             else:
@@ -156,6 +174,9 @@ class Usage:
         self.store()
         self._connection.close()
 
-    def _transaction(self) -> apsw.Connection:
-        self._connection.transaction_mode = "IMMEDIATE"
-        return self._connection
+
+def _add(by_table: dict[str, Sums], gathered: Mapping[Account, Sums]) -> None:
+    for account, sums in gathered.items():
+        total = by_table.setdefault(account.table_name, [0.0, 0.0, 0, 0])
+        for kind, units in enumerate(sums):
+            total[kind] += units

@@ -17,7 +17,6 @@ import apsw
 from alt.storage.sqlite import connections, self_description
 from alt.storage.sqlite.catalog import Catalog
 from alt.storage.sqlite.checksums import file_checksum
-from alt.storage.sqlite.copies import copying
 from alt.storage.sqlite.data_directory import CATALOG_FILE, UnusableDataError
 from alt.storage.sqlite.database_files import BACKUPS_FOLDER, SUFFIX, set_aside, unknown
 from alt.storage.sqlite.table import FORMAT
@@ -65,17 +64,19 @@ def adopt(
         yield Adopted(path, kind, name, problem)
 
 
-_SILENT = "it says nothing of itself: a version of Alt before self-describing files wrote it"
+_SILENT = "what it says of itself is lost or damaged"
 
 
 def _table(
     catalog: Catalog, path: Path, new_name: str | None, new_id: Callable[[], str]
 ) -> tuple[str | None, str | None]:
     with closing(connections.connect(path)) as connection:
-        connections.check_format(connection, "table", FORMAT)
+        connections.check_format(connection, FORMAT)
         definition = self_description.described_table(connection)
         if definition is None:
             return None, _SILENT
+        if definition.deleted is not None:
+            return definition.name, "the table was deleted"
         if new_name is not None:
             definition = replace(definition, name=new_name)
         if any(each.id == definition.id for each in catalog.tables.values()):
@@ -90,11 +91,11 @@ def _table(
 def _backup(
     catalog: Catalog, path: Path, _new_name: str | None, _new_id: Callable[[], str]
 ) -> tuple[str | None, str | None]:
-    with closing(copying.finished(path)) as connection:
+    with closing(connections.finished(path)) as connection:
         backup = self_description.described_backup(connection)
     if backup is None:
         return None, _SILENT
     if backup.id in catalog.backups:
         return backup.name, "that backup is listed already"
-    catalog.add_backup(replace(backup, checksum=file_checksum(path)))
+    catalog.add_backup(replace(backup, checksum=file_checksum(path)), path.name)
     return backup.name, None

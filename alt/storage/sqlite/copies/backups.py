@@ -19,15 +19,15 @@ from typing import Any
 import apsw
 
 from alt.storage.engine import Progress, no_progress
-from alt.storage.model.definition import Backup
-from alt.storage.sqlite import self_description
+from alt.storage.model.definition import SYSTEM, Backup
+from alt.storage.sqlite import connections, self_description
 from alt.storage.sqlite.background import Tasks
-from alt.storage.sqlite.catalog import backup_file_name, backup_path
 from alt.storage.sqlite.checksums import file_checksum, verify_items
 from alt.storage.sqlite.copies import copying
 from alt.storage.sqlite.data_directory import UnusableDataError
 from alt.storage.sqlite.database_files import part_of, remove
-from alt.storage.sqlite.faults import log_fault
+from alt.storage.sqlite.faults import DAMAGE, log_fault
+from alt.storage.sqlite.long_reads import to_its_end
 from alt.storage.sqlite.table import Table
 from alt.storage.sqlite.tables import Tables
 
@@ -48,7 +48,7 @@ class Backups:
         self._directory = directory
         self._executor = executor
         self._in_memory: dict[str, apsw.Connection] = {}
-        self._tasks = Tasks()  # by backup id
+        self.tasks = Tasks()  # by backup id
         self._is_finishing = False
         if directory is not None:
             directory.mkdir(exist_ok=True)
@@ -77,15 +77,27 @@ class Backups:
         copy = (
             self._copy_file(source, backup, progress)
             if held is None
-            else self._copy_memory(table, held, source, backup)
+            else self._copy_held(table, held, source, backup)
         )
-        return self._tasks.begin(backup.id, lambda: self._run(copy, backup))
+        return self.tasks.begin(backup.id, lambda: self._run(copy, backup))
+
+    def take(self, table: Table, backup: Backup) -> asyncio.Task[None]:
+        """The same of a deleted table, which nobody writes to, for a backup that is in the catalog."""
+        if (task := self.tasks.get(backup.id)) is not None:
+            return task
+        source = table.pinned()
+        copy = (
+            self._copy_memory(source, backup)
+            if self._directory is None
+            else self._copy_file(source, backup, no_progress)
+        )
+        return self.tasks.begin(backup.id, lambda: self._run(copy, backup))
 
     def open(self, backup: Backup) -> apsw.Connection:
         """A connection to copy an available backup from."""
         if self._directory is None:
             return self._in_memory[backup.id]
-        return copying.finished(self._path(backup))
+        return connections.finished(self._path(backup))
 
     def verify(self, backup: Backup) -> None:
         """Raise UnusableDataError unless the backup's file is what was written. Takes as long as reading it does."""
@@ -115,23 +127,25 @@ class Backups:
             if (contents := self._in_memory.pop(backup.id, None)) is not None:
                 contents.close()
         elif remove(self._path(backup)):
-            self._catalog.note_deleted(backup_path(backup))
+            self._catalog.note_deleted(self._catalog.backup_path(backup))
 
     def _path(self, backup: Backup) -> Path:
         assert self._directory is not None
-        return self._directory / backup_file_name(backup)
+        return self._directory.parent / self._catalog.backup_path(backup)
 
     async def finish(self) -> None:
         """Return when no backup is being taken any more."""
         self._is_finishing = True
-        await self._tasks.finish()
+        await self.tasks.finish()
 
     async def _run(self, copy: Coroutine[Any, Any, None], backup: Backup) -> None:
         try:
             await copy
         except BaseException as fault:
             log_fault(f"backup {backup.name} of {backup.table.name} failed", fault)
-            await self._give_up(backup)
+            # What a deleted table leaves is not given up for a full disk or the like.
+            if backup.kind != SYSTEM or isinstance(fault, DAMAGE):
+                await self._give_up(backup)
             raise
 
     async def _copy_file(self, source: apsw.Connection, backup: Backup, progress: Progress) -> None:
@@ -147,7 +161,8 @@ class Backups:
             return file_checksum(part)
 
         try:
-            checksum = await asyncio.get_running_loop().run_in_executor(self._executor, write)
+            # Cancelled, it ends first: the source is closed after it.
+            checksum = await to_its_end(asyncio.get_running_loop().run_in_executor(self._executor, write))
         finally:
             source.close()
         self._on_step("backup copied")
@@ -160,14 +175,17 @@ class Backups:
             remove(path)
         self._on_step("backed up")
 
-    async def _copy_memory(
+    async def _copy_held(
         self, table: Table, held: asyncio.Future[None], source: apsw.Connection, backup: Backup
     ) -> None:
         await held
-        target = copying.blank(None)
         try:
-            await copying.copy_in_steps(source, target)
+            await self._copy_memory(source, backup)
         finally:
             table.release()
+
+    async def _copy_memory(self, source: apsw.Connection, backup: Backup) -> None:
+        target = copying.blank(None)
+        await copying.copy_in_steps(source, target)
         self._in_memory[backup.id] = target
         self._catalog.finish_backup(backup, None, lambda _file: None)

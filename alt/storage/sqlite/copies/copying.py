@@ -23,6 +23,7 @@ from alt.storage.sqlite import connections, database_files
 
 STEP_PAGES = 256  # 2 MB: about 1 ms
 CACHE_KIB = 2_048  # each page is read and written once
+PRIVATE_FILE = 0o600
 
 
 def pinned(path: Path) -> apsw.Connection:
@@ -35,12 +36,6 @@ def pinned(path: Path) -> apsw.Connection:
         connection.close()
         raise
     return connection
-
-
-def finished(path: Path) -> apsw.Connection:
-    """A connection to a complete copy, which nobody changes: it leaves no -wal and -shm beside it."""
-    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-    return apsw.Connection(f"{path.absolute().as_uri()}?immutable=1", flags=flags)
 
 
 def blank(path: Path | None) -> apsw.Connection:
@@ -97,6 +92,15 @@ def write_file(
     except BaseException:
         database_files.remove(path)
         raise
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a new file for its user alone, durably. What stood there is gone."""
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    sync_file(path)
 
 
 def place(part: Path, path: Path) -> None:

@@ -9,6 +9,9 @@ what; for clients it is CREATING. Its file is put together beside the tables' fi
 4. the file gets its name in the same catalog transaction that makes the table ACTIVE.
 
 What the end of the process cuts short begins again at the next start, from the catalog.
+
+A command does the same to a table that is not in the catalog before it is there as a whole: it may be killed at any
+moment, and nobody would go on with it while the server runs.
 """
 
 from __future__ import annotations
@@ -16,7 +19,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import replace
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -35,7 +37,7 @@ from alt.storage.sqlite.copies.recovery import past_contents
 from alt.storage.sqlite.faults import log_fault
 from alt.storage.sqlite.long_reads import to_its_end
 from alt.storage.sqlite.ranges import columns_of
-from alt.storage.sqlite.table import FORMAT
+from alt.storage.sqlite.table import FORMAT, Table
 from alt.storage.sqlite.tables import Tables
 
 P = ParamSpec("P")
@@ -49,17 +51,25 @@ class Restores:
         self._tables = tables
         self._backups = backups
         self._executor = executor
-        self._tasks = Tasks()  # by table id
+        self.tasks = Tasks()  # by table id
         self._stopping = False
 
     def start(self, definition: TableDefinition, progress: Progress = no_progress) -> None:
         """Restore a table that stands in the catalog, unless that is under way."""
         if definition.restore is not None:
-            self._tasks.begin(definition.id, lambda: self._run(definition, progress))
+            self.tasks.begin(definition.id, lambda: self._run(definition, progress))
+
+    async def make(self, definition: TableDefinition, progress: Progress) -> None:
+        """For a command: restore a table that is there for all once this returns, and not before.
+
+        Raises what keeps it from being made, and UnusableDataError or ApiError where another process came between.
+        """
+        with self._tables.making(definition):
+            await self._restore(definition, progress, self._tables.list_made)
 
     async def finish(self, definition: TableDefinition) -> BaseException | None:
         """Return when the table's restore has come to its end, with what made it fail."""
-        task = self._tasks.get(definition.id)
+        task = self.tasks.get(definition.id)
         if task is None:
             return None
         await asyncio.wait([task])
@@ -68,11 +78,11 @@ class Restores:
     async def stop(self) -> None:
         """Give up; the next start begins again."""
         self._stopping = True
-        await self._tasks.stop()
+        await self.tasks.stop()
 
     async def _run(self, definition: TableDefinition, progress: Progress) -> None:
         try:
-            await self._restore(definition, progress)
+            await self._restore(definition, progress, self._tables.publish)
         except Exception as fault:
             # A table that stays CREATING could be neither used nor deleted; the next start goes on with what is given up.
             # If it is not there to be abandoned, somebody took it away meanwhile.
@@ -98,10 +108,15 @@ class Restores:
         """Do long work on a thread. Cancelled, it ends first: what it uses may be closed after it."""
         return await to_its_end(asyncio.get_running_loop().run_in_executor(self._executor, work, *arguments))
 
-    async def _restore(self, definition: TableDefinition, progress: Progress) -> None:
+    async def _restore(
+        self,
+        definition: TableDefinition,
+        progress: Progress,
+        publish: Callable[[TableDefinition, Path | None, Table | None], None],
+    ) -> None:
         """The steps above."""
         origin = await self._origin(definition)
-        ready = replace(definition, restore=None)
+        ready = definition.restored()
         part = self._tables.part(definition)
 
         def change(copy: apsw.Connection) -> None:
@@ -139,15 +154,15 @@ class Restores:
                 table.close()
         if part is not None and origin.rewind is not None:
             await self._beside(_settle, part)
-        self._tables.publish(ready, part, table)
+        publish(ready, part, table)
 
 
 def reshape(copy: apsw.Connection, old: TableDefinition, new: TableDefinition) -> None:
     """Make a copy of an `old` table's database a `new` table's: fewer indexes or other names for them."""
-    connections.check_format(copy, "table", FORMAT)  # a backup may be of an older one
+    connections.check_format(copy, FORMAT)
     kept = {index.id: index for index in new.indexes}
     cursor = copy.cursor()
-    with copy:
+    with connections.transaction(copy):
         for index in old.indexes:
             if index.id not in kept:
                 _drop_index(cursor, index)
@@ -162,7 +177,7 @@ def reshape(copy: apsw.Connection, old: TableDefinition, new: TableDefinition) -
 
 def forget_changes(copy: apsw.Connection) -> None:
     """A restored table's log begins with the table."""
-    with copy:
+    with connections.transaction(copy):
         copy.execute("DELETE FROM change")
         copy.execute("DELETE FROM sqlite_sequence WHERE name = 'change'")
 

@@ -10,7 +10,7 @@ Loading gives the copies new names among the tables' files and replaces the cata
 rows in one transaction. A server that runs meanwhile finds its tables' files changed
 and turns to the new ones; what it was about to write goes to the old state, as a whole.
 A checksum of each file is kept, and compared as the file is loaded.
-Backups are no part of this: they outlive their tables. Nor is the change log: a loaded
+Backups are no part of this, nor what deleted tables leave: they outlive their tables. Nor is the change log: a loaded
 table's begins anew, after all that a stream's readers may have seen of it.
 """
 
@@ -44,8 +44,9 @@ from alt.storage.sqlite.data_directory import (
     AlreadyServedError,
     ServerLock,
     UnusableDataError,
+    refuse_link,
 )
-from alt.storage.sqlite.database_files import PART, TABLES_FOLDER, file_name, remove
+from alt.storage.sqlite.database_files import PART, TABLES_FOLDER, remove
 from alt.storage.sqlite.journal import Entry, Journal
 from alt.storage.sqlite.table import Table
 from alt.storage.sqlite.tables import CATALOG_POLL_SECONDS
@@ -55,7 +56,7 @@ SUMMARY_FILE = "snapshot.json"
 CHECKSUMS_FILE = "checksums.json"  # of every other file, by its name
 
 # The tables of the catalog that no snapshot brings back.
-LEFT = ("backup", "doomed_file")
+LEFT = ("backup", "deleted_table", "doomed_file")
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 GONE = ".gone"  # ends the name of one that is being removed
@@ -124,6 +125,7 @@ class Snapshots:
         path = self._folder / name
         if NAME.fullmatch(name) is None or not (path / SUMMARY_FILE).exists():
             raise SnapshotError(f"no snapshot {name}: `alt snapshot ls` lists those there are")
+        refuse_link(path)
         return self._read(path)
 
     def remove(self, name: str) -> None:
@@ -275,7 +277,7 @@ class Snapshots:
     def _summarize(self, part: Path, name: str, now: float, moment: _Moment) -> Snapshot:
         items = 0
         for table in moment.tables:
-            with closing(copying.finished(part / table.file)) as copy:
+            with closing(connections.finished(part / table.file)) as copy:
                 items += copy.execute("SELECT items FROM statistics WHERE source = 'item'").get
         size = sum(path.stat().st_size for path in part.iterdir())
         snapshot = Snapshot(name, now, len(moment.tables), items, size)
@@ -298,7 +300,9 @@ class Snapshots:
         folder = self._folder / name
         with self._unserved() as is_served, closing(Catalog(self._directory / CATALOG_FILE)) as catalog:
             tables = self._snapshot_tables(folder)
-            placed = {table.id: file_name(table.name, f"{table.id}-{new_id()[-8:]}") for table in tables}
+            placed = {
+                table.id: catalog.new_file(table.name, f"{table.id}-{new_id()[-8:]}") for table in tables
+            }
             for file in placed.values():
                 catalog.begin_file(table_path(file))
             try:
@@ -333,9 +337,9 @@ class Snapshots:
             lock.release()
 
     def _snapshot_tables(self, folder: Path) -> list[_Row]:
-        with closing(copying.finished(folder / CATALOG_FILE)) as catalog:
+        with closing(connections.finished(folder / CATALOG_FILE)) as catalog:
             version = int(catalog.pragma("user_version"))
-            if version > FORMAT:
+            if version != FORMAT:
                 raise UnusableDataError(
                     f"snapshot {folder.name} has format {version}; this version of Alt reads format {FORMAT}"
                 )
@@ -348,6 +352,7 @@ class Snapshots:
         saved = self._checksums(folder)
         for table in tables:
             path = self._path(placed[table.id])
+            refuse_link(folder / table.file)
             checksum = 0
             with (folder / table.file).open("rb") as source, path.open("wb") as target:
                 while chunk := source.read(CHUNK_BYTES):
@@ -423,7 +428,7 @@ def _last_change(path: Path) -> int:
 def _keep_restored(catalog: apsw.Connection) -> None:
     """What is left of a copy of the catalog in a snapshot; and it is one file, whoever reads it."""
     ready = [(row.id,) for row in _ready_tables(catalog)]
-    with catalog:
+    with connections.transaction(catalog):
         catalog.execute("CREATE TEMP TABLE ready (id TEXT PRIMARY KEY)")
         catalog.executemany("INSERT INTO ready VALUES (?)", ready)
         catalog.execute("DELETE FROM dynamo_table WHERE id NOT IN (SELECT id FROM ready)")

@@ -69,6 +69,15 @@ class Entries:
 
 
 @dataclass(slots=True)
+class Changes:
+    """The change log."""
+
+    rows: int = 0
+    damaged: int = 0  # with an image that is not what was stored
+    last_damaged: int = 0  # the number of the last of them
+
+
+@dataclass(slots=True)
 class Found:
     """What a check found. `damage` is in SQLite's words, `unreadable` names the SQL tables that are hurt by it."""
 
@@ -79,13 +88,16 @@ class Found:
     indexes: dict[str, Entries] = field(default_factory=dict)
     counts: dict[str, Drift] = field(default_factory=dict)  # by SQL table, those that are wrong
     collections: dict[Partition, int] = field(default_factory=dict)  # bytes, of those that are wrong
+    changes: Changes = field(default_factory=Changes)
 
     @property
     def is_sound(self) -> bool:
         items = self.items
         differs = any(entries.differ for entries in self.indexes.values())
         wrong = items.unreadable or items.misplaced or items.missized or items.damaged
-        return not (self.damage or wrong or differs or self.counts or self.collections)
+        return not (
+            self.damage or wrong or differs or self.counts or self.collections or self.changes.damaged
+        )
 
     @property
     def only_indexes_are_unreadable(self) -> bool:
@@ -162,6 +174,7 @@ class _Check:
             for index in self._indexes:
                 self._check_entries(index)
             self._check_counts()
+            self._check_changes()
         return self._found
 
     def _check_pages(self) -> None:
@@ -285,9 +298,25 @@ class _Check:
             if stored != (rows, size):
                 self._found.counts[source] = (rows - stored_rows, size - stored_size)
 
+    def _check_changes(self) -> None:
+        changes = self._found.changes
+        total: int = self._execute("SELECT count(*) FROM change").get
+        rows = self._execute(
+            "SELECT seq, CAST(old AS BLOB), old_checksum, CAST(new AS BLOB), new_checksum FROM change ORDER BY seq"
+        )
+        for number, old, old_checksum, new, new_checksum in rows:
+            changes.rows += 1
+            images = ((old, old_checksum), (new, new_checksum))
+            if not all(image is None or is_sound(image, stored) for image, stored in images):
+                changes.damaged += 1
+                changes.last_damaged = number
+            if changes.rows % PROGRESS_ROWS == 0:
+                self._progress("Checking the change log", changes.rows, total)
+
     def _stored_counts(self, source: str) -> tuple[int, int] | None:
+        """None where the row is gone, or is none of counts."""
         counts: tuple[int, int] | None = self._execute(
-            "SELECT items, bytes FROM statistics WHERE source = ?", (source,)
+            f"SELECT items, bytes FROM statistics WHERE source = ? AND {own_rows.IS_COUNTS}", (source,)
         ).get
         return counts
 
@@ -338,7 +367,7 @@ def _one_state(path: Path, name: str) -> Iterator[apsw.Connection]:
         raise UnusableDataError(f"cannot use table {name}: its file {path} is gone")
     with using(f"table {name} ({path})"):
         connection = connections.connect(path)
-        connections.check_format(connection, "table", FORMAT)
+        connections.check_format(connection, FORMAT)
     try:
         with using(f"table {name} ({path})"):
             connection.execute("BEGIN")

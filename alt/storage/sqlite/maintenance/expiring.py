@@ -31,14 +31,14 @@ class ExpiryWork:
     def __init__(self, tables: Tables, clock: Callable[[], float], interval: float) -> None:
         self._tables = tables
         self._clock = clock
-        self._tasks = Tasks()  # by table id
+        self.tasks = Tasks()  # by table id
         self._looking = Repeated("the look for expired items", self._look, interval)
         self.start = self._looking.start
 
     async def stop(self) -> None:
         """End between two steps."""
         await self._looking.stop()
-        await self._tasks.stop()
+        await self.tasks.stop()
 
     async def _look(self) -> None:
         self.start_all()
@@ -53,11 +53,11 @@ class ExpiryWork:
 
     def start_on(self, definition: TableDefinition) -> asyncio.Task[None]:
         """Turn a table's TimeToLive on or off, or delete what has expired there: as its definition says."""
-        return self._tasks.begin(definition.id, lambda: self._run(definition))
+        return self.tasks.begin(definition.id, lambda: self._run(definition))
 
     def under_way(self, definition: TableDefinition) -> asyncio.Future[None]:
         """Ends with what is being done on the table, if anything is."""
-        task = self._tasks.get(definition.id)
+        task = self.tasks.get(definition.id)
         if task is not None:
             return task
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -97,12 +97,14 @@ class ExpiryWork:
             return False
         if not table.expiry.has_expired(self._clock()):
             return False
-        await table.submit(lambda: self._delete_expired(table))
+        self._tables.totals.expired_items += await table.submit(lambda: self._delete_expired(table))
         return True
 
-    def _delete_expired(self, table: Table) -> None:
-        for key, item in table.expiry.expired(self._clock()):
+    def _delete_expired(self, table: Table) -> int:
+        expired = table.expiry.expired(self._clock())
+        for key, item in expired:
             table.delete(key, item, by_ttl=True)
+        return len(expired)
 
     def _settle(self, definition: TableDefinition, asked: str, settled: str) -> None:
         """What was asked for is done."""

@@ -28,17 +28,17 @@ class IndexWork:
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
-        self._tasks = Tasks()  # by table id
-        self.stop = self._tasks.stop
+        self.tasks = Tasks()  # by table id
+        self.stop = self.tasks.stop
 
     def start(self, definition: TableDefinition) -> None:
         """Begin what a table's definition asks for, unless that is under way."""
         if next(_pending(definition), None) is not None:
-            self._tasks.begin(definition.id, lambda: self._work(definition))
+            self.tasks.begin(definition.id, lambda: self._work(definition))
 
     def restart(self, definition: TableDefinition) -> None:
         """The table's file is another one: what was under way on the old file ends, and what the new one lacks begins."""
-        self._tasks.cancel(definition.id)
+        self.tasks.cancel(definition.id)
         self.start(definition)
 
     async def _work(self, definition: TableDefinition) -> None:

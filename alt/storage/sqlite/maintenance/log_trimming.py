@@ -12,12 +12,10 @@ what is ahead counts as made now: else a log of the year 2099 would stay for eve
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 
-from alt.storage.model.changes import DAY_SECONDS, ITERATOR_SECONDS, STREAM_SECONDS, stream_ended
+from alt.storage.model.changes import DAY_SECONDS, oldest_needed, without_ended
 from alt.storage.model.definition import TableDefinition
 from alt.storage.sqlite.background import Repeated, survive
 from alt.storage.sqlite.table import Table
@@ -56,7 +54,7 @@ class LogTrim:
         current = self._tables.definition(definition.name)
         if current is None or current.id != definition.id:
             return
-        needed = _without_ended(current, now)
+        needed = without_ended(current, now)
         if needed != current:
             self._tables.redefine(needed)
 
@@ -77,30 +75,12 @@ class LogTrim:
     async def _trim_some(self, definition: TableDefinition, now: float) -> bool:
         """Trim some changes, by the definition as it is then: what was off may be on again. False if none is left."""
         table = await self._opened(definition)
-        if table is None or not table.log.begins_before(_oldest_needed(table.definition, now)):
+        if table is None or not table.log.begins_before(oldest_needed(table.definition, now)):
             return False
-        await table.submit(lambda: table.log.trim(_oldest_needed(table.definition, now)))
+        await table.submit(lambda: table.log.trim(oldest_needed(table.definition, now)))
         return True
 
     async def _opened(self, definition: TableDefinition) -> Table | None:
         """The table, opened anew for each step; None if there is another of its name now."""
         table = await self._tables.opened(definition.name)
         return None if table is None or table.definition.id != definition.id else table
-
-
-def _oldest_needed(definition: TableDefinition, now: float) -> float:
-    """The moment back to which the table's log must reach; infinite where nothing needs it."""
-    needs: list[float] = []
-    if any(not stream_ended(stream.disabled, now) for stream in definition.streams):
-        needs.append(STREAM_SECONDS + ITERATOR_SECONDS)
-    if definition.recovery is not None and definition.recovery.enabled is not None:
-        needs.append(definition.recovery.days * DAY_SECONDS)
-    return now - max(needs) if needs else math.inf
-
-
-def _without_ended(definition: TableDefinition, now: float) -> TableDefinition:
-    recovery = definition.recovery
-    if recovery is not None and recovery.enabled is None:
-        recovery = None
-    streams = tuple(stream for stream in definition.streams if not stream_ended(stream.disabled, now))
-    return replace(definition, streams=streams, recovery=recovery)

@@ -17,7 +17,7 @@ from alt.config import MAX_ITEM_COLLECTION_BYTES
 from alt.storage.model.items import Stored
 from alt.storage.model.keys import NO_SORT_KEY, RowKey, layout_of
 from alt.storage.model.ranges import SlotRange
-from alt.storage.sqlite import connections
+from alt.storage.sqlite import connections, own_rows
 from alt.storage.sqlite.checksums import checksum, is_sound
 from alt.storage.sqlite.data_directory import using
 from alt.storage.sqlite.indexes import Index
@@ -47,6 +47,7 @@ def repair(store: Tables, found: Found, progress: Progress) -> Found | None:
 
     Items that cannot be read, or that stand under a key not their own, stay as they are. One that is
     not what was stored, but can be read, counts as it is from now on: else it could be neither read nor replaced.
+    A change log begins after the last change that is not what was stored.
     Raises UnusableDataError where the file cannot be written.
     """
     name = found.definition.name
@@ -54,6 +55,7 @@ def repair(store: Tables, found: Found, progress: Progress) -> Found | None:
         connection = _connect(store, found)
         try:
             _Repair(connection, found, progress).mend_rows()
+            _Repair(connection, found, progress).trim_changes()
             after = check(store, name, progress)
             if after is not None and (after.counts or after.collections):
                 _Repair(connection, after, progress).mend_counts()
@@ -77,12 +79,12 @@ def rewrite(store: Tables, found: Found) -> None:
             # DROP TABLE would walk the damaged pages. Without the table, VACUUM leaves them behind.
             version: int = connection.pragma("schema_version")
             connection.pragma("writable_schema", True)
-            with connection:
+            with connections.transaction(connection):
                 for index in damaged:
                     connection.execute("DELETE FROM sqlite_schema WHERE name = ?", (table_name(index),))
                 connection.pragma("schema_version", version + 1)
             connection.execute("PRAGMA writable_schema = RESET")
-            with connection:
+            with connections.transaction(connection):
                 for index in damaged:
                     _create_again(connection, index)
             connection.execute("VACUUM")
@@ -109,17 +111,33 @@ class _Repair:
         ]
         for index in indexes:
             if found.indexes[index.definition.name].lost and not table_exists(self._connection, index):
-                with self._connection:
+                with connections.transaction(self._connection):
                     _create_again(self._connection, index)
         if indexes or found.items.missized or found.items.damaged:
             self._mend_items(indexes)
         for index in indexes:
             self._mend_entries(index)
 
+    def trim_changes(self) -> None:
+        """Take away the changes that are not what was stored, with all before them: a log has no gaps."""
+        changes = self._found.changes
+        left = bool(changes.damaged)
+        while left:
+            self._progress("Trimming the change log", 0, 0)
+            with connections.transaction(self._connection):
+                self._cursor.execute(
+                    "DELETE FROM change WHERE seq IN (SELECT seq FROM change WHERE seq <= ? ORDER BY seq LIMIT ?)",
+                    (changes.last_damaged, STEP_ROWS),
+                )
+                left = self._connection.changes() == STEP_ROWS
+
     def mend_counts(self) -> None:
         """The counts of items and entries, and the sizes of item collections."""
-        with self._connection:
+        with connections.transaction(self._connection):
             for source, drift in self._found.counts.items():
+                self._cursor.execute(
+                    f"DELETE FROM statistics WHERE source = ? AND NOT ({own_rows.IS_COUNTS})", (source,)
+                )
                 self._cursor.execute("INSERT OR IGNORE INTO statistics (source) VALUES (?)", (source,))
                 self._cursor.execute(
                     "UPDATE statistics SET items = items + ?, bytes = bytes + ? WHERE source = ?",
@@ -130,7 +148,7 @@ class _Repair:
         wrong = list(self._found.collections.items())
         for first in range(0, len(wrong), STEP_ROWS):
             self._progress("Mending item collections", first, len(wrong))
-            with self._connection:
+            with connections.transaction(self._connection):
                 for (slot, pk), size in wrong[first : first + STEP_ROWS]:
                     collections.add(RowKey(slot, pk, NO_SORT_KEY), size)
 
@@ -139,7 +157,7 @@ class _Repair:
         done = 0
         while rows is not None:
             self._progress("Mending items and entries", done, self._found.items.rows)
-            with self._connection:
+            with connections.transaction(self._connection):
                 for index in indexes:
                     read_progress(self._connection, index)
                 step = self._step(rows, "slot, pk, sk, size, CAST(item AS BLOB), checksum")
@@ -180,7 +198,7 @@ class _Repair:
         done = 0
         while rows is not None:
             self._progress(f"Mending {name}", done, self._found.indexes[name].rows)
-            with self._connection:
+            with connections.transaction(self._connection):
                 read_progress(self._connection, index)
                 step = self._step(rows, ", ".join(columns.key))
                 for key in step:
@@ -198,9 +216,7 @@ class _Repair:
 
 
 def _connect(store: Tables, found: Found) -> apsw.Connection:
-    connection = connections.connect(store.file(found.definition))
-    connection.transaction_mode = "IMMEDIATE"
-    return connection
+    return connections.connect(store.file(found.definition))
 
 
 def _create_again(connection: apsw.Connection, index: Index) -> None:

@@ -1,0 +1,65 @@
+"""What the engines say each in their own way: which faults pass, and how. All else is the SQL that they share.
+
+The codes are SQLSTATEs: PostgreSQL's (https://www.postgresql.org/docs/15/errcodes-appendix.html), which CockroachDB and
+YugabyteDB give, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import asyncpg
+
+from alt.errors import ForeseenError
+from alt.storage.model.activity import RetryCause
+
+# Another transaction was in the way, and this one has done nothing: it is done again.
+#   40001 serialization failure: CockroachDB and YugabyteDB (https://www.cockroachlabs.com/docs/stable/transaction-retry-error-reference)
+#   40P01 deadlock, 55P03 a lock was not to be had in time
+#   23505 another one has stored a row first of which this one had found that it was not there
+LOST_RACES: Mapping[str | None, RetryCause] = {
+    "40001": "serialization_failure",
+    "40P01": "deadlock",
+    "55P03": "lock_timeout",
+    "23505": "lost_race",
+}
+
+# The database goes away, is not there yet, or has become a standby.
+# Classes: 08 connection, 53 resources, 57P shutdown, 58 system.
+_AWAY = ("08", "53", "57P", "58", "25006")
+
+# asyncpg's own, where a connection was cut. The second: the database said so while nobody used the connection, and its
+# message is not wholly read when the next statement comes, of which nothing is sent then.
+CUT = (asyncpg.InterfaceError, asyncpg.InternalClientError)
+
+# What a connection of Alt's asks of the database. A lock is waited for briefly, and an Alt that has vanished with
+# locks in its hands loses them, however it went.
+SESSION = {
+    "application_name": "alt",
+    "lock_timeout": "2000",
+    "statement_timeout": "8000",
+    "idle_in_transaction_session_timeout": "10000",
+}
+
+
+class LostRaceError(ForeseenError):
+    """Another transaction was faster, as this one has found out by itself."""
+
+
+def lost_race(fault: BaseException) -> RetryCause | None:
+    """How another transaction was in the way, None if none was."""
+    if isinstance(fault, LostRaceError):
+        return "lost_race"
+    return LOST_RACES.get(fault.sqlstate) if isinstance(fault, asyncpg.PostgresError) else None
+
+
+def is_lost_race(fault: BaseException) -> bool:
+    return lost_race(fault) is not None
+
+
+def is_away(fault: BaseException) -> bool:
+    """Whether the database cannot be reached just now, or has cut the connection."""
+    if isinstance(fault, asyncpg.PostgresError):
+        return (fault.sqlstate or "").startswith(_AWAY)
+    # The last: no host has the asked-for role.
+    return isinstance(fault, (OSError, TimeoutError, *CUT, asyncpg.TargetServerAttributeNotMatched))

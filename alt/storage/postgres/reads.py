@@ -1,0 +1,121 @@
+"""Items by their keys: those that are asked for in one turn of the event loop are read by one statement."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import ujson
+
+from alt.capacity import READ_UNIT_BYTES
+from alt.errors import without_trace
+from alt.expressions import Projection
+from alt.storage.model.items import Stored
+from alt.storage.model.reads import KeysFound
+from alt.storage.postgres import statements as sql
+from alt.storage.postgres.database import Database, DatabaseAwayError
+from alt.storage.postgres.group_writes import columns
+from alt.storage.postgres.keys import Place
+from alt.values.json import dumps
+
+# Bounds the statement, and what a large item makes others wait for.
+MAX_KEYS = 128
+# Statements under way at once.
+STATEMENTS = 4
+# Decoded at a time, before others have their turn.
+STEP_BYTES = 256 * 1024
+
+Found = Sequence[Stored | None]
+
+
+class Reads:
+    """All that is read by its key."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._waiting: list[tuple[Place, asyncio.Future[Stored | None]]] = []
+        self._running: set[asyncio.Task[None]] = set()
+        self._is_due = False
+
+    def get(self, place: Place) -> asyncio.Future[Stored | None]:
+        """One item, with whatever else this turn reads."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Stored | None] = loop.create_future()
+        self._waiting.append((place, future))
+        if not self._is_due and len(self._running) < STATEMENTS:
+            self._is_due = True
+            loop.call_soon(self._begin)
+        return future
+
+    async def all(self, places: Sequence[Place]) -> Found:
+        """Items of one state."""
+        found: list[Stored | None] = [None] * len(places)
+        if places:
+            for number, size, item in await self._database.fetch(
+                sql.GET, *columns(places), range(len(places))
+            ):
+                found[number] = Stored(size, item)
+        return found
+
+    async def drain(self) -> None:
+        while self._running or self._waiting:
+            await asyncio.sleep(0)
+            if self._running:
+                await asyncio.wait(self._running)
+
+    def _begin(self) -> None:
+        self._is_due = False
+        if not self._waiting:
+            return
+        batch, self._waiting = self._waiting[:MAX_KEYS], self._waiting[MAX_KEYS:]
+        task = asyncio.get_running_loop().create_task(self._run(batch))
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if not self._is_due:
+            self._begin()
+
+    async def _run(self, batch: list[tuple[Place, asyncio.Future[Stored | None]]]) -> None:
+        try:
+            found = await self.all([place for place, _ in batch])
+        except Exception as fault:
+            if isinstance(
+                fault, DatabaseAwayError
+            ):  # nor would those that wait be let in, each after a while
+                batch, self._waiting = batch + self._waiting, []
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(without_trace(fault))
+            return
+        for (_, future), stored in zip(batch, found, strict=True):
+            if not future.done():
+                future.set_result(stored)
+
+
+async def cut(found: Found, projection: Projection | None, left: int) -> tuple[KeysFound, int]:
+    """Of items, until they have the bytes that are `left`, what a projection leaves; and the bytes left then."""
+    items: list[bytes] = []
+    blocks = step = 0
+    for position, stored in enumerate(found):
+        size = 0 if stored is None else stored.size
+        if left <= 0 or size > left:
+            return KeysFound(items, blocks, position), 0
+        blocks += max(1, -(-size // READ_UNIT_BYTES))
+        left -= size
+        if stored is None:
+            continue
+        text = stored.text
+        if projection is not None:
+            text = dumps(projection.apply(ujson.loads(text)))
+            step += size
+            if step >= STEP_BYTES:
+                step = 0
+                await asyncio.sleep(0)
+        items.append(text.encode())
+    return KeysFound(items, blocks, len(found)), left
+
+
+def sized(stored: Stored | None) -> tuple[int, bytes] | None:
+    return None if stored is None else (stored.size, stored.text.encode())

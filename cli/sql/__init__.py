@@ -1,0 +1,1 @@
+"""What `alt sql` is made of: scripts, what is done with them, and how it is shown."""

@@ -1,0 +1,17 @@
+-- Format 2: who may sign. A key's secret is made of its id, its salt and the master key, which is in a file of each Alt's.
+CREATE TABLE alt.access_key (
+    id      text PRIMARY KEY,
+    name    text NOT NULL,
+    role    text,                      -- admin, readwrite or readonly; NULL with a policy
+    policy  text,                      -- JSON, as it was given
+    created double precision NOT NULL, -- epoch seconds
+    salt    bytea NOT NULL             -- another one after each rotation
+);
+
+-- The one master key that all secrets are made with, by its fingerprint. No row until there is a first key.
+CREATE TABLE alt.master_key (
+    only_one    integer PRIMARY KEY,
+    fingerprint bytea NOT NULL
+);
+
+UPDATE alt.format SET version = 2;

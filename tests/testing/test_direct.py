@@ -1,0 +1,77 @@
+"""Clients of the server of the same process: answered without a socket as they are with one."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
+
+from alt.testing import serve
+
+SONG = {"pk": {"S": "Blue Monday"}, "text": {"S": "ü" * 100_000}}
+NO_RETRIES = {"max_attempts": 0}
+
+
+def over_http(url: str, service: str = "dynamodb") -> Any:
+    return boto3.client(
+        service, endpoint_url=url, region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b"
+    )
+
+
+def test_no_connection_is_made() -> None:
+    with serve() as server:
+        server.seed({"Music": {"Items": [SONG]}})
+        assert server.resource().Table("Music").item_count == 1
+        assert not server._service._connections.open
+
+
+def test_answers_and_errors_are_those_of_a_connection() -> None:
+    with serve() as server:
+        server.seed({"Music": {"Items": [SONG]}})
+        answers = []
+        for client in (server.client(), over_http(server.url)):
+            answer = client.get_item(TableName="Music", Key={"pk": SONG["pk"]})
+            with pytest.raises(ClientError) as refused:
+                client.get_item(TableName="Absent", Key={"pk": SONG["pk"]})
+            response = answer["ResponseMetadata"]
+            answers.append((answer["Item"], refused.value.response["Error"], response["HTTPStatusCode"]))
+        assert answers[0] == answers[1]
+        streams = [
+            client.list_streams()["Streams"]
+            for client in (server.client("dynamodbstreams"), over_http(server.url, "dynamodbstreams"))
+        ]
+        assert streams == [[], []]
+
+
+def test_many_threads_are_answered_each_its_own() -> None:
+    with serve() as server:
+        server.seed({"Music": {"Items": [{"pk": {"S": str(number)}} for number in range(50)]}})
+        client = server.client()
+
+        def read(number: int) -> str:
+            found = client.get_item(TableName="Music", Key={"pk": {"S": str(number % 50)}})
+            return str(found["Item"]["pk"]["S"])
+
+        with ThreadPoolExecutor(8) as threads:
+            assert list(threads.map(read, range(400))) == [str(number % 50) for number in range(400)]
+
+
+def test_the_timeout_is_the_clients() -> None:
+    with serve() as server:
+        server.seed({"Music": {}})
+        server.faults.slow("Music", 0.3, operations=["PutItem"])
+        client = server.client(config=Config(read_timeout=0.05, retries=NO_RETRIES))
+        with pytest.raises(ReadTimeoutError):
+            client.put_item(TableName="Music", Item=SONG)
+        assert client.get_item(TableName="Music", Key={"pk": SONG["pk"]})["Item"] == SONG  # it was done
+
+
+def test_a_server_that_has_ended_is_not_there() -> None:
+    with serve() as server:
+        client = server.client(config=Config(retries=NO_RETRIES))
+    with pytest.raises(EndpointConnectionError):
+        client.list_tables()
