@@ -155,12 +155,14 @@ class Database:
 
     async def _connect(self) -> Connection:
         try:
-            return await asyncpg.connect(
+            made = await asyncpg.connect(
                 self._dsn,
                 timeout=CONNECT_SECONDS,
                 command_timeout=self._answer_seconds,
                 server_settings=dialect.SESSION,
             )
+            await _settle_plans(made)
+            return made
         except (asyncpg.PostgresError, ValueError) as fault:
             if isinstance(fault, asyncpg.PostgresError) and dialect.is_away(fault):
                 raise DatabaseAwayError(f"the database cannot be reached: {_text(fault)}") from None
@@ -199,6 +201,15 @@ class Database:
             connection.terminate()
         else:
             self._idle.append(connection)
+
+
+async def _settle_plans(connection: Connection) -> None:
+    try:
+        await connection.execute(dialect.PLANNING, timeout=CONNECT_SECONDS)
+    except BaseException as fault:
+        if not isinstance(fault, asyncpg.PostgresError) or dialect.is_away(fault):
+            connection.terminate()
+            raise
 
 
 async def roll_back(connection: Connection) -> None:

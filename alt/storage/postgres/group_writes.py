@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import ujson
@@ -84,22 +84,18 @@ def _cost(units: Sequence[Unit], found: Found) -> int:
 
 async def store(connection: Connection, group: Group, stripe: int) -> None:
     """Store what the group comes to, but for the COMMIT. Raises what another transaction was faster with."""
-    await _store_rows(connection, group)
+    await _store_rows(connection, group, stripe)
     grown = sorted((at, size) for at, size in group.grown.items() if size)
     if grown:
         sizes = [size for _, size in grown]
         await connection.execute(sql.ADD_COLLECTIONS, *columns([at for at, _ in grown]), sizes)
-    tallies = sorted((source, *tally) for source, tally in group.tallies.items() if any(tally))
-    if tallies:
-        sources, items, added = zip(*tallies, strict=True)
-        await connection.execute(sql.ADD_TALLIES, sources, stripe, items, added)
     if group.tokens:
         await _store_tokens(connection, group)
     if group.changes:
         await log(connection, group.changes, group.now)
 
 
-async def _store_rows(connection: Connection, group: Group) -> None:
+async def _store_rows(connection: Connection, group: Group, stripe: int) -> None:
     fresh: list[tuple[Place, Stored]] = [
         (at, NOTHING) for at in group.guards if group.rows.get(at, (None, None)) == (None, None)
     ]
@@ -113,13 +109,21 @@ async def _store_rows(connection: Connection, group: Group) -> None:
             fresh.append((at, new))
         elif old != new:
             changed.append((at, new))
+    tallies = tallied(group.tallies, stripe)
     # Two that store the same new rows store them in the same order.
     for statement, rows in ((sql.INSERT_ITEMS, sorted(fresh)), (sql.UPDATE_ITEMS, changed)):
         if rows:
             sizes, texts = zip(*(stored for _, stored in rows), strict=True)
-            await connection.execute(statement, *columns([at for at, _ in rows]), sizes, texts)
+            await connection.execute(statement, *tallies, *columns([at for at, _ in rows]), sizes, texts)
+            tallies = tallied({}, stripe)
     if gone:
-        await connection.execute(sql.DELETE_ITEMS, *columns(gone))
+        await connection.execute(sql.DELETE_ITEMS, *tallies, *columns(gone))
+
+
+def tallied(tallies: Mapping[int, Sequence[int]], stripe: int) -> tuple[list[int], int, list[int], list[int]]:
+    """Items and bytes to add to the counts of sources, as the arrays that a statement takes."""
+    rows = sorted((source, *tally) for source, tally in tallies.items() if any(tally))
+    return [row[0] for row in rows], stripe, [row[1] for row in rows], [row[2] for row in rows]
 
 
 async def _store_tokens(connection: Connection, group: Group) -> None:

@@ -1,8 +1,8 @@
 """Every statement that Alt sends to the database while it serves.
 
 They are made of what PostgreSQL 15, CockroachDB and YugabyteDB document, which tests/storage/postgres/test_statements.py
-holds them to. Rows are locked in the order of their keys, items first, then
-what belongs to them, then counts, then logs: so no two transactions wait for each other in a circle.
+holds them to. Rows are locked in the order of their keys, items first with the collections that there are, then counts,
+then logs: so no two transactions wait for each other in a circle.
 """
 
 from __future__ import annotations
@@ -66,26 +66,28 @@ LOCK_BUILDING = (
     "SELECT source, slot, key FROM alt.building WHERE source = ANY($1::bigint[]) ORDER BY source FOR UPDATE"
 )
 TOKENS = "SELECT token, request, expires, sizes FROM alt.token WHERE token = ANY($1::text[])"
+# What rows change of the counts of their sources is stored with them: sources, a stripe, items and bytes come first.
+_ADD_TALLIES = (
+    "WITH tallied AS (INSERT INTO alt.tally AS t (source, stripe, items, bytes) SELECT source, $2, items, bytes "
+    "FROM unnest($1::bigint[], $3::bigint[], $4::bigint[]) AS k (source, items, bytes) "
+    "ON CONFLICT (source, stripe) DO UPDATE SET items = t.items + excluded.items, bytes = t.bytes + excluded.bytes) "
+)
+_ROWS = "unnest($5::bigint[], $6::bigint[], $7::bytea[], $8::integer[], $9::text[]) AS k (source, slot, key, size, item)"
 INSERT_ITEMS = (
-    "INSERT INTO alt.item (source, slot, key, size, item) SELECT source, slot, key, size, item "
-    "FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::integer[], $5::text[]) "
-    "AS k (source, slot, key, size, item)"
+    f"{_ADD_TALLIES}INSERT INTO alt.item (source, slot, key, size, item) "
+    f"SELECT source, slot, key, size, item FROM {_ROWS}"
 )
 UPDATE_ITEMS = (
-    "UPDATE alt.item AS i SET size = k.size, item = k.item "
-    "FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::integer[], $5::text[]) "
-    f"AS k (source, slot, key, size, item) WHERE {_AT_PLACE}"
+    f"{_ADD_TALLIES}UPDATE alt.item AS i SET size = k.size, item = k.item FROM {_ROWS} WHERE {_AT_PLACE}"
 )
-DELETE_ITEMS = f"DELETE FROM alt.item AS i USING {_PLACES} AS k (source, slot, key) WHERE {_AT_PLACE}"
+DELETE_ITEMS = (
+    f"{_ADD_TALLIES}DELETE FROM alt.item AS i USING unnest($5::bigint[], $6::bigint[], $7::bytea[]) "
+    f"AS k (source, slot, key) WHERE {_AT_PLACE}"
+)
 ADD_COLLECTIONS = (
     "INSERT INTO alt.collection AS c (source, slot, key, bytes) SELECT source, slot, key, bytes "
     "FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bigint[]) AS k (source, slot, key, bytes) "
     "ON CONFLICT (source, slot, key) DO UPDATE SET bytes = c.bytes + excluded.bytes"
-)
-ADD_TALLIES = (
-    "INSERT INTO alt.tally AS t (source, stripe, items, bytes) SELECT source, $2, items, bytes "
-    "FROM unnest($1::bigint[], $3::bigint[], $4::bigint[]) AS k (source, items, bytes) "
-    "ON CONFLICT (source, stripe) DO UPDATE SET items = t.items + excluded.items, bytes = t.bytes + excluded.bytes"
 )
 LOCK_LOGS = (
     "SELECT source, last, newest FROM alt.log WHERE source = ANY($1::bigint[]) ORDER BY source FOR UPDATE"

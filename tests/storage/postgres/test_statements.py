@@ -62,6 +62,12 @@ CONSTRUCTS: dict[str, tuple[str, str, str, str]] = {
     ),
     "an update from a join": ("UPDATE SET FROM", "sql-update.html", "update", _YB + "dml_update/"),
     "a deletion by a join": ("DELETE FROM USING", "sql-delete.html", "delete", _YB + "dml_delete/"),
+    "a statement that writes in another": (
+        "WITH",
+        "queries-with.html#QUERIES-WITH-MODIFYING",
+        "common-table-expressions",
+        "api/ysql/the-sql-language/with-clause/with-clause-syntax-semantics/",
+    ),
     "an isolation level": (
         "BEGIN ISOLATION LEVEL REPEATABLE READ",
         "sql-begin.html",

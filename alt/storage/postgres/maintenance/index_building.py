@@ -18,7 +18,7 @@ from alt.storage.postgres import keys
 from alt.storage.postgres import statements as sql
 from alt.storage.postgres.catalog import Catalog
 from alt.storage.postgres.database import Connection, Database
-from alt.storage.postgres.group_writes import columns
+from alt.storage.postgres.group_writes import columns, tallied
 from alt.storage.postgres.keys import Place
 from alt.storage.postgres.shapes import Expiry, Index, Shape
 
@@ -137,5 +137,5 @@ async def _store(connection: Connection, source: int, entries: Sequence[tuple[Pl
     ordered = sorted(entries)
     sizes = [stored.size for _, stored in ordered]
     texts = [stored.text for _, stored in ordered]
-    await connection.execute(sql.INSERT_ITEMS, *columns([at for at, _ in ordered]), sizes, texts)
-    await connection.execute(sql.ADD_TALLIES, [source], STRIPE, [len(entries)], [sum(sizes)])
+    counts = tallied({source: (len(entries), sum(sizes))}, STRIPE)
+    await connection.execute(sql.INSERT_ITEMS, *counts, *columns([at for at, _ in ordered]), sizes, texts)
