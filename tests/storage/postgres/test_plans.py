@@ -12,10 +12,12 @@ from alt.storage.postgres import dialect, statements
 from alt.storage.postgres.database import Database
 from tests.postgres import Cluster
 
-OF_REQUESTS = (
-    "GET PARTITION PARTITION_BACKWARD SLOTS COUNTS LOCK_ITEMS LOCK_COLLECTIONS LOCK_BUILDING TOKENS UPDATE_ITEMS "
-    "DELETE_ITEMS LOCK_LOGS UPDATE_LOG CHANGES MADE DELETE_SOME_ITEMS DELETE_SOME_CHANGES DELETE_CHANGES_UNTIL"
-).split()
+OF_REQUESTS = [
+    *("GET", "PARTITION", "PARTITION_BACKWARD", "SLOTS", "COUNTS"),
+    *("LOCK_ITEMS", "LOCK_COLLECTIONS", "LOCK_BUILDING", "TOKENS", "UPDATE_ITEMS", "DELETE_ITEMS"),
+    *("LOCK_LOGS", "UPDATE_LOG", "CHANGES", "MADE"),
+    *("DELETE_SOME_ITEMS", "DELETE_SOME_CHANGES", "DELETE_CHANGES_UNTIL"),
+]
 
 
 def plans(dsn: str, names: Iterable[str]) -> dict[str, str]:
