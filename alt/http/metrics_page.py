@@ -17,7 +17,7 @@ from alt.http.local import refuse_others
 from alt.http.request import Request
 from alt.metrics import catalogue
 from alt.metrics.catalogue import Metric
-from alt.metrics.exposition import CONTENT_TYPE, Samples, exposed, one
+from alt.metrics.exposition import CONTENT_TYPE, Samples, Value, exposed, one
 from alt.metrics.process import process_state
 from alt.metrics.requests import RequestMetrics
 from alt.operations import Reply
@@ -30,6 +30,18 @@ METRICS_PATH = b"/metrics"
 MAX_TABLES = 1_000
 
 Measured = tuple[Metric, Samples]
+
+# What is told of the connections to each server of a database.
+_CONNECTIONS: Mapping[Metric, Callable[[DatabaseActivity], Value]] = {
+    catalogue.DATABASE_CONNECTIONS: lambda each: each.open,
+    catalogue.DATABASE_CONNECTIONS_IN_USE: lambda each: each.in_use,
+    catalogue.DATABASE_MAX_CONNECTIONS: lambda each: each.limit,
+    catalogue.DATABASE_CONNECTIONS_MADE: lambda each: each.totals.connections_made,
+    catalogue.DATABASE_CONNECTIONS_FAILED: lambda each: each.totals.connections_failed,
+    catalogue.DATABASE_CONNECTIONS_CUT: lambda each: each.totals.connections_cut,
+    catalogue.DATABASE_WAIT_SECONDS: lambda each: each.totals.wait_seconds.copy(),
+    catalogue.DATABASE_REFUSALS: lambda each: each.totals.refused,
+}
 
 
 class MetricsPage:
@@ -72,7 +84,7 @@ class MetricsPage:
             *_of_requests(self._requests),
             (catalogue.RETURNED_ITEMS, _by("operation", observed.returned_items)),
             *_of_engine(activity),
-            *_of_database(activity.database),
+            *_of_database(activity),
             (catalogue.STREAM_LAG, _by("table", {name: lags[name] for name in sorted(lags)[:MAX_TABLES]})),
             (catalogue.CONNECTIONS, one(len(connections.open))),
             (catalogue.HELD_BYTES, one(connections.held_bytes)),
@@ -123,24 +135,28 @@ def _of_engine(activity: Activity) -> Iterable[Measured]:
     )
 
 
-def _of_database(database: DatabaseActivity | None) -> Iterable[Measured]:
-    if database is None:
+def _of_database(activity: Activity) -> Iterable[Measured]:
+    if activity.database is None:
         return ()
-    totals = database.totals
+    totals = activity.database.totals
+    servers = {"primary": activity.database}
+    is_current: Samples = []
+    if activity.replica is not None:
+        servers["replica"] = activity.replica.database
+        is_current = one(int(activity.replica.is_current))
     return (
-        (catalogue.DATABASE_CONNECTIONS, one(database.open)),
-        (catalogue.DATABASE_CONNECTIONS_IN_USE, one(database.in_use)),
-        (catalogue.DATABASE_MAX_CONNECTIONS, one(database.limit)),
-        (catalogue.DATABASE_CONNECTIONS_MADE, one(totals.connections_made)),
-        (catalogue.DATABASE_CONNECTIONS_FAILED, one(totals.connections_failed)),
-        (catalogue.DATABASE_CONNECTIONS_CUT, one(totals.connections_cut)),
-        (catalogue.DATABASE_WAIT_SECONDS, one(totals.wait_seconds.copy())),
-        (catalogue.DATABASE_REFUSALS, one(totals.refused)),
+        *_of_connections(servers),
+        (catalogue.DATABASE_REPLICA_IS_CURRENT, is_current),
         (catalogue.DATABASE_GROUP_RETRIES, _by("cause", totals.group_retries)),
         (catalogue.DATABASE_READ_RETRIES, one(totals.read_retries)),
         (catalogue.DATABASE_UNKNOWN_OUTCOMES, one(totals.unknown_outcomes)),
         (catalogue.DATABASE_CONFLICTS, one(totals.conflicts)),
     )
+
+
+def _of_connections(servers: Mapping[str, DatabaseActivity]) -> Iterable[Measured]:
+    for metric, told in _CONNECTIONS.items():
+        yield metric, [({"server": name}, told(each)) for name, each in servers.items()]
 
 
 def _of_tables(consumed: Mapping[str, Consumed], files: Sequence[FileSize]) -> Iterable[Measured]:

@@ -101,36 +101,52 @@ BACKGROUND = Metric(
 )
 CONNECTIONS = Metric("alt_connections", "gauge", "Connections that are open.")
 HELD_BYTES = Metric("alt_held_body_bytes", "gauge", "Bytes of bodies that are being received, or wait.")
-# The connections to a database that keeps the data (`--engine`), and what had to be repeated there.
+# The connections to a database that keeps the data (`--engine`), and what had to be repeated there. `server`: primary, or
+# replica where reads that may be old go to one.
+_SERVER = ("server",)
 DATABASE_CONNECTIONS = Metric(
-    "alt_database_connections", "gauge", "Connections to the database that are open."
+    "alt_database_connections", "gauge", "Connections to the database that are open.", _SERVER
 )
 DATABASE_CONNECTIONS_IN_USE = Metric(
-    "alt_database_connections_in_use", "gauge", "Connections to the database that are in use, or being made."
+    "alt_database_connections_in_use",
+    "gauge",
+    "Connections to the database that are in use, or being made.",
+    _SERVER,
 )
 DATABASE_MAX_CONNECTIONS = Metric(
-    "alt_database_max_connections", "gauge", "How many connections to the database there may be."
+    "alt_database_max_connections", "gauge", "How many connections to the database there may be.", _SERVER
 )
 DATABASE_CONNECTIONS_MADE = Metric(
-    "alt_database_connections_made_total", "counter", "Connections to the database that were made."
+    "alt_database_connections_made_total", "counter", "Connections to the database that were made.", _SERVER
 )
 DATABASE_CONNECTIONS_FAILED = Metric(
-    "alt_database_connections_failed_total", "counter", "Connections to the database that could not be made."
+    "alt_database_connections_failed_total",
+    "counter",
+    "Connections to the database that could not be made.",
+    _SERVER,
 )
 DATABASE_CONNECTIONS_CUT = Metric(
     "alt_database_connections_cut_total",
     "counter",
     "Connections that the database has cut, or that did not answer any more.",
+    _SERVER,
 )
 DATABASE_WAIT_SECONDS = Metric(
     "alt_database_connection_wait_seconds",
     "histogram",
     "How long those waited for a connection who found all in use.",
+    _SERVER,
 )
 DATABASE_REFUSALS = Metric(
     "alt_database_connection_refusals_total",
     "counter",
     "Uses of the database that were refused, as all connections stayed in use.",
+    _SERVER,
+)
+DATABASE_REPLICA_IS_CURRENT = Metric(
+    "alt_database_replica_current",
+    "gauge",
+    "1 while reads that may be old go to the replica, 0 while it is away or does not know the tables as they are.",
 )
 DATABASE_GROUP_RETRIES = Metric(
     "alt_database_group_retries_total",

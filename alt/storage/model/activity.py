@@ -74,10 +74,17 @@ class DatabaseActivity(NamedTuple):
     limit: int
 
 
+class ReplicaActivity(NamedTuple):
+    """`is_current`: reads that may be old go to it. Its retries are none: the primary is asked instead."""
+
+    database: DatabaseActivity
+    is_current: bool
+
+
 class Activity(NamedTuple):
     """`background`: how many tasks of a kind are under way. `consumed` is by the names of tables that were used.
 
-    `database` is None where files keep the data.
+    `database` is None where files keep the data, and `replica` where there is none.
     """
 
     totals: Totals
@@ -87,6 +94,7 @@ class Activity(NamedTuple):
     background: Mapping[str, int]
     consumed: Mapping[str, Consumed]
     database: DatabaseActivity | None = None
+    replica: ReplicaActivity | None = None
 
 
 class FileSize(NamedTuple):

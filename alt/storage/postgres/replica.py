@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from alt.errors import ForeseenError
 from alt.storage.fault_log import FaultLog
+from alt.storage.model.activity import ReplicaActivity
 from alt.storage.model.definition import TableDefinition
 from alt.storage.model.pages import PageFound, PageRead
 from alt.storage.postgres import statements as sql
@@ -73,6 +74,9 @@ class Replica:
     @property
     def is_current(self) -> bool:
         return self._revision == self._catalog.revision
+
+    def activity(self) -> ReplicaActivity:
+        return ReplicaActivity(self._database.activity(), self.is_current)
 
     def leave(self, fault: Exception) -> None:
         """Leave it alone for a while, since it did not answer."""

@@ -158,8 +158,17 @@ class Store:
 
     def activity(self, limit: int) -> Activity:  # noqa: ARG002 - what keys consumed is the database's to sum up
         """What this Alt has done; nothing of what others do on the same database. It is told while that is away, too."""
-        database = self._database.activity()
-        return Activity(self._writer.totals, len(self.catalog.names), 0, 0, {}, {}, database)
+        replica = self._access.replica
+        return Activity(
+            self._writer.totals,
+            len(self.catalog.names),
+            open_tables=0,
+            cache_bytes=0,
+            background={},
+            consumed={},
+            database=self._database.activity(),
+            replica=None if replica is None else replica.activity(),
+        )
 
     def file_sizes(self, limit: int) -> Sequence[FileSize]:  # noqa: ARG002
         """None: the database has its files for itself."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,13 +18,13 @@ from alt.storage.model.activity import DatabaseActivity, DatabaseTotals, RetryCa
 from alt.storage.postgres import database, dialect, writer
 from alt.storage.postgres.database import Database, DatabaseAwayError, UnknownOutcomeError
 from alt.storage.postgres.store import CONNECTIONS
-from tests.metrics.conftest import scraped
+from tests.metrics.conftest import Scraped, scraped
 from tests.operations.conftest import Service
 from tests.postgres import Cluster
 
 OWN_PROCESS = "SELECT pg_backend_pid()"
 CUT_ITSELF = "SELECT pg_terminate_backend(pg_backend_pid())"
-SOON_SECONDS = 10.0
+SOON_SECONDS = 30.0
 A = {"pk": {"S": "a"}}
 PUT_A = {"TableName": "Music", "Item": A}
 
@@ -303,12 +304,37 @@ def test_the_page_of_a_server_on_a_database_has_every_metric(new_database: str, 
     server.client().list_tables()
     found = scraped(server.url)
     assert {metric.name.removesuffix("_total") for metric in CATALOGUE} <= set(found.families)
-    assert found.get("alt_database_max_connections") == CONNECTIONS
-    assert (found.get("alt_database_connections_made_total") or 0) > 0
+    assert found.values("server") == {"primary"}
+    assert found.get("alt_database_max_connections", server="primary") == CONNECTIONS
+    assert (found.get("alt_database_connections_made_total", server="primary") or 0) > 0
     assert found.values("cause") == set(get_args(RetryCause))
 
 
 def test_the_page_is_there_while_the_database_is_not(tmp_path: Path, start_server: Any) -> None:
     found = scraped(start_server("--engine", f"postgresql://alt@/alt?host={tmp_path}").url)
-    assert (found.get("alt_database_connections_failed_total") or 0) > 0
-    assert found.get("alt_database_connections") == 0
+    assert (found.get("alt_database_connections_failed_total", server="primary") or 0) > 0
+    assert found.get("alt_database_connections", server="primary") == 0
+
+
+def test_a_replica_has_connections_of_its_own(new_database: str, start_server: Any) -> None:
+    url = start_server("--engine", new_database, "--engine-replica", new_database).url
+    found = scraped_once(url, "alt_database_replica_current", 1)
+    assert found.values("server") == {"primary", "replica"}
+    assert (found.get("alt_database_connections_made_total", server="replica") or 0) > 0
+
+
+def test_a_replica_that_is_away_is_not_current(new_database: str, tmp_path: Path, start_server: Any) -> None:
+    replica = f"postgresql://alt@/alt?host={tmp_path}"
+    url = start_server("--engine", new_database, "--engine-replica", replica).url
+    found = scraped_once(url, "alt_database_connections_failed_total", 1, server="replica")
+    assert found.get("alt_database_replica_current") == 0
+    assert found.get("alt_database_connections_failed_total", server="primary") == 0
+
+
+def scraped_once(url: str, name: str, least: float, **labels: str) -> Scraped:
+    """The page, once the metric is at least that."""
+    end = time.monotonic() + SOON_SECONDS
+    while ((found := scraped(url)).get(name, **labels) or 0) < least:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    return found
