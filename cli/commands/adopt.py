@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,11 +36,27 @@ def adopt(files: tuple[Path, ...], name: str | None, data_dir: Path | None, as_j
     \b
     Example: alt tables adopt --data-dir /srv/alt
     """
-    import uuid
+    directory = (data_dir or default_data_dir()).absolute()
+    if name is not None and len(files) != 1:
+        raise click.UsageError("--as names one table: give its FILE.")
+    if not directory.is_dir():
+        raise click.ClickException(f"no data in {directory}: --data-dir names another directory")
+    unlock(directory)
+    with _held(directory):
+        taken, aside = _take_in(directory, files, name)
+    if aside is not None:
+        click.echo(f"The damaged catalog is kept as {aside}.", err=True)
+    _show(directory, taken, as_json=as_json)
+    left = [each for each in taken if each.problem is not None]
+    if left:
+        raise click.ClickException(f"{len(left)} of {len(taken)} files were not taken in")
+    if not taken and not as_json:
+        click.echo("Every table's and backup's file is in the catalog.", err=True)
 
-    import apsw
 
-    from alt.storage.sqlite.copies import adoption
+@contextmanager
+def _held(directory: Path) -> Iterator[None]:
+    """No server begins on the directory meanwhile."""
     from alt.storage.sqlite.data_directory import (
         AlreadyServedError,
         ServerLock,
@@ -48,12 +66,6 @@ def adopt(files: tuple[Path, ...], name: str | None, data_dir: Path | None, as_j
         refuse_lost_key,
     )
 
-    directory = (data_dir or default_data_dir()).absolute()
-    if name is not None and len(files) != 1:
-        raise click.UsageError("--as names one table: give its FILE.")
-    if not directory.is_dir():
-        raise click.ClickException(f"no data in {directory}: --data-dir names another directory")
-    unlock(directory)
     try:
         refuse_links(directory)
         if not is_encrypted(directory):
@@ -64,38 +76,46 @@ def adopt(files: tuple[Path, ...], name: str | None, data_dir: Path | None, as_j
     except UnusableDataError as error:
         raise click.ClickException(str(error)) from None
     try:
+        yield
+    finally:
+        lock.release()
+
+
+def _take_in(directory: Path, files: tuple[Path, ...], name: str | None) -> tuple[list[Adopted], Path | None]:
+    """What became of each file, and where a damaged catalog is kept."""
+    import uuid
+
+    import apsw
+
+    from alt.storage.sqlite.copies import adoption
+    from alt.storage.sqlite.data_directory import UnusableDataError
+
+    try:
         catalog, aside = adoption.open_catalog(directory)
         wanted = adoption.unlisted(directory, catalog)
         if files:
             wanted = _chosen(directory, files, wanted)
+        taken = []
         with progress_bar() as report:
-            taken = []
-            for done, adopted in enumerate(
-                adoption.adopt(catalog, wanted, name, lambda: str(uuid.uuid4())), 1
-            ):
-                report("Taking files in", done, len(wanted))
+            for adopted in adoption.adopt(catalog, wanted, name, lambda: str(uuid.uuid4())):
                 taken.append(adopted)
+                report("Taking files in", len(taken), len(wanted))
         catalog.close()
     except (apsw.Error, UnusableDataError, OSError) as error:
         raise click.ClickException(str(error)) from None
-    finally:
-        lock.release()
-    if aside is not None:
-        click.echo(f"The damaged catalog is kept as {aside}.", err=True)
-    if as_json:
-        output.json(
-            [
-                {"file": str(each.path), "kind": each.kind, "name": each.name, "problem": each.problem}
-                for each in taken
-            ]
-        )
-    else:
+    return taken, aside
+
+
+def _show(directory: Path, taken: list[Adopted], *, as_json: bool) -> None:
+    if not as_json:
         output.table(HEADINGS, [_row(directory, each) for each in taken])
-    left = [each for each in taken if each.problem is not None]
-    if left:
-        raise click.ClickException(f"{len(left)} of {len(taken)} files were not taken in")
-    if not taken and not as_json:
-        click.echo("Every table's and backup's file is in the catalog.", err=True)
+        return
+    output.json(
+        [
+            {"file": str(each.path), "kind": each.kind, "name": each.name, "problem": each.problem}
+            for each in taken
+        ]
+    )
 
 
 def _chosen(directory: Path, files: tuple[Path, ...], unlisted: list[Path]) -> list[Path]:
