@@ -126,7 +126,16 @@ def serve(**settings: Any) -> Iterator[Server]:
         finally:
             if os.getpid() == owner:
                 asyncio.run_coroutine_threadsafe(service.end(), loop).result(PATIENCE_SECONDS)
+                asyncio.run_coroutine_threadsafe(_cancel_others(), loop).result(PATIENCE_SECONDS)
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(PATIENCE_SECONDS)
         loop.close()
+
+
+async def _cancel_others() -> None:
+    """End what a client no longer waits for: a loop that is closed in the midst of something complains of it."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,7 +24,7 @@ def connect(client: Any, handler: Handler, loop: asyncio.AbstractEventLoop) -> N
 def _send(
     handler: Handler, loop: asyncio.AbstractEventLoop, seconds: float, request: Any, **_event: Any
 ) -> Any:
-    from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
+    from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
 
     answered: Future[bytes] = Future()
     try:
@@ -33,6 +33,8 @@ def _send(
         raise EndpointConnectionError(endpoint_url=request.url, error=closed) from None
     try:
         return _response(request.url, answered.result(seconds))
+    except CancelledError:
+        raise ConnectionClosedError(endpoint_url=request.url) from None
     except TimeoutError:
         raise ReadTimeoutError(endpoint_url=request.url) from None
 
@@ -58,10 +60,15 @@ def _begin(handler: Handler, request: Request, answered: Future[bytes]) -> None:
 def _hand_over(handler: Handler, request: Request, answered: Future[bytes], answer: Answer) -> None:
     if isinstance(answer, bytes):
         answered.set_result(answer)
-    else:
-        answer.add_done_callback(
-            lambda reply: _hand_over(handler, request, answered, handler.finish(request, reply))
-        )
+        return
+
+    def finish(reply: asyncio.Future[Any]) -> None:
+        if reply.cancelled():  # the server has ended
+            answered.cancel()
+        else:
+            _hand_over(handler, request, answered, handler.finish(request, reply))
+
+    answer.add_done_callback(finish)
 
 
 def _response(url: str, answer: bytes) -> Any:

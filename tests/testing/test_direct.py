@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
+from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
 
+from alt.http.request import Answer, Handler, Request
 from alt.testing import serve
+from alt.testing.direct import connect
 
 SONG = {"pk": {"S": "Blue Monday"}, "text": {"S": "ü" * 100_000}}
 NO_RETRIES = {"max_attempts": 0}
 
 
-def over_http(url: str, service: str = "dynamodb") -> Any:
-    return boto3.client(
-        service, endpoint_url=url, region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b"
-    )
+def over_http(url: str, service: str = "dynamodb", **more: Any) -> Any:
+    keys = {"aws_access_key_id": "a", "aws_secret_access_key": "b"}
+    return boto3.client(service, endpoint_url=url, region_name="us-east-1", **keys, **more)
 
 
 def test_no_connection_is_made() -> None:
@@ -63,11 +68,39 @@ def test_many_threads_are_answered_each_its_own() -> None:
 def test_the_timeout_is_the_clients() -> None:
     with serve() as server:
         server.seed({"Music": {}})
-        server.faults.slow("Music", 0.3, operations=["PutItem"])
+        server.faults.slow("Music", 60.0, operations=["PutItem"])
         client = server.client(config=Config(read_timeout=0.05, retries=NO_RETRIES))
         with pytest.raises(ReadTimeoutError):
             client.put_item(TableName="Music", Item=SONG)
-        assert client.get_item(TableName="Music", Key={"pk": SONG["pk"]})["Item"] == SONG  # it was done
+        deadline = time.monotonic() + 60
+        while not server.client().scan(TableName="Music")["Count"]:  # it is done all the same
+            assert time.monotonic() < deadline
+
+
+def test_who_still_waits_is_told_when_the_server_ends(caplog: pytest.LogCaptureFixture) -> None:
+    with ThreadPoolExecutor() as threads:
+        with serve() as server:
+            client = over_http(server.url, config=Config(retries=NO_RETRIES))
+            handler = _Silent(server._service.handler)
+            connect(client, handler, server._loop)
+            waiting = threads.submit(client.list_tables)
+            assert handler.was_asked.wait(60)
+        with pytest.raises(ConnectionClosedError):
+            waiting.result(60)
+    gc.collect()  # a task that was left in the midst of something complains as it goes
+    assert not [record for record in caplog.records if record.name == "asyncio"]
+
+
+class _Silent:
+    """A handler that never answers."""
+
+    def __init__(self, handler: Handler) -> None:
+        self.finish = handler.finish
+        self.was_asked = threading.Event()
+
+    def answer(self, _request: Request) -> Answer:
+        self.was_asked.set()
+        return asyncio.ensure_future(asyncio.Event().wait())  # type: ignore[arg-type]
 
 
 def test_a_server_that_has_ended_is_not_there() -> None:
