@@ -150,7 +150,7 @@ class Realms:
             homes = {Home(account_of(name), ""): name for name in self._wanted}
             for home in self._open.keys() - homes.keys() - {EVERYBODY}:
                 await self._open.pop(home).close()
-            lacked = [name for home, name in sorted(homes.items()) if home not in self._open]
+            lacked = sorted(name for home, name in homes.items() if home not in self._open)
             room = MAX_REALMS + 1 - len(self._open)
             if len(lacked) > room:
                 self._say(
