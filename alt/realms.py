@@ -113,6 +113,7 @@ class Realms:
         self._remote = remote
         self._wanted: set[str] = set()  # tenants of a database
         self._opening = asyncio.Lock()
+        self._closing: set[asyncio.Task[None]] = set()
         self._retrying = Repeated("opening tenants' tables", self._open_wanted, RETRY_SECONDS)
         self._tenants: dict[str, str] = {}  # names by accounts
         self._locks: list[ServerLock] = []
@@ -149,7 +150,7 @@ class Realms:
         async with self._opening:
             homes = {Home(account_of(name), ""): name for name in self._wanted}
             for home in self._open.keys() - homes.keys() - {EVERYBODY}:
-                await self._open.pop(home).close()
+                self._close_beside(self._open.pop(home))
             lacked = sorted(name for home, name in homes.items() if home not in self._open)
             room = MAX_REALMS + 1 - len(self._open)
             if len(lacked) > room:
@@ -169,6 +170,12 @@ class Realms:
                 raise
         else:
             self._open[Home(account_of(tenant), "")] = self._realm(store)
+
+    def _close_beside(self, realm: Realm) -> None:
+        """Close it while keys are followed on: a backup that is under way may take long to end."""
+        closing = asyncio.get_running_loop().create_task(realm.close())
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
 
     def context(self, caller: Caller) -> Context:
         """The caller's. Raises ApiError where there cannot be one."""
@@ -211,6 +218,7 @@ class Realms:
 
     async def close(self) -> None:
         await self._retrying.stop()
+        await asyncio.gather(*self._closing, return_exceptions=True)
         for realm in self._open.values():
             await realm.close()
         for lock in self._locks:
