@@ -66,8 +66,8 @@ class Replica:
         self._following: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Find out from now on whether it is there."""
-        self._following = asyncio.get_running_loop().create_task(self._follow())
+        """Find out from now on whether it is there, if that is not done yet."""
+        self._following = self._following or asyncio.get_running_loop().create_task(self._follow())
 
     async def close(self) -> None:
         if self._following is not None:

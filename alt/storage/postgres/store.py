@@ -9,6 +9,8 @@ import uuid
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
+import asyncpg
+
 from alt.config import MAX_ITEM_COLLECTION_BYTES, TTL_INTERVAL_SECONDS
 from alt.errors import idempotent_parameter_mismatch, transaction_in_progress
 from alt.storage.engine import NotReadyError, then
@@ -146,6 +148,8 @@ class Store:
                     await self.catalog.refresh()
                     self._followed = time.monotonic()
             except Exception as fault:
+                if isinstance(fault, asyncpg.UndefinedTableError):
+                    self.catalog.forget()
                 if not self.say(fault):
                     _log.exception("the catalog was not followed")
 

@@ -176,11 +176,17 @@ def test_a_tenant_whose_tables_cannot_be_used_is_refused_and_nobody_else(
     assert refusal(lambda: put(client(server, late), "late")) == "InternalServerError"
     put(client(server, boss), "everybody")
     time.sleep(1.5)
+    assert refusal(client(server, late).list_tables) == "InternalServerError"
     assert "Traceback" not in log.read_text()
     # What is made then is found.
     assert place.engine("init") == {"Made": False, "Format": schema.FORMAT, "Tenants": ["acme", "late"]}
     assert comes_to(client(server, acme).list_tables, "", realms.RETRY_SECONDS + PATIENCE_SECONDS)
     assert client(server, acme).list_tables()["TableNames"] == []
+    assert comes_to(client(server, late).list_tables, "")
+    assert client(server, late).list_tables()["TableNames"] == []
+    client(server, late).create_table(**MUSIC)
+    put(client(server, late), "late")
+    assert get(client(server, late)) == "late"
 
 
 def test_all_tables_are_migrated(place: Place) -> None:

@@ -39,7 +39,8 @@ class Worker:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._run())
+        """Work from now on, if it does not yet."""
+        self._task = self._task or asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
         """End between two steps, and let another Alt go on."""
