@@ -1,12 +1,13 @@
 """Realms: who has tables of their own. There is one for everybody, or one for each tenant, region or account.
 
-A realm is an engine on a directory of its own and what operations are given with it, so that nothing of one realm can
-be seen, named or counted in another. The directory of a tenant, an account or a region is a whole data directory, to
-which every command can be pointed.
+A realm is an engine of its own and what operations are given with it, so that nothing of one realm can be seen, named or
+counted in another. Its engine is on a directory, or on a schema of a database. The directory of a tenant, an account or a
+region is a whole data directory, to which every command can be pointed.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import re
@@ -24,6 +25,7 @@ from alt.errors import ApiError
 from alt.operations.caller import Caller
 from alt.operations.capacity.metering import STORE_SECONDS
 from alt.operations.context import Context
+from alt.storage.engine import UnusableEngineError
 from alt.storage.sqlite.background import Repeated
 from alt.storage.sqlite.data_directory import (
     ACCOUNTS_FOLDER,
@@ -46,6 +48,8 @@ MAX_REALMS = 64
 MIN_TABLES = 8  # that a realm may have open
 LOG_SECONDS = 60.0  # between two lines about the same table
 MAX_NOTED = 1_024
+# Between two looks whether a database has the schemas now that tenants lack.
+RETRY_SECONDS = 5.0
 
 _REGION = re.compile(r"[a-z0-9-]{1,64}")
 _ACCOUNT = re.compile(r"\d{12}")
@@ -89,7 +93,7 @@ class Realm:
 class Realms:
     """Opens them as they are wanted. `address` is `host:port` as listened on.
 
-    Everybody's is on a database, if there is a `remote` engine for it.
+    Everybody's is on a database, if there is a `remote` engine for it, and so are tenants' then.
     """
 
     def __init__(
@@ -106,11 +110,19 @@ class Realms:
         self._address = address
         self._url = url
         self._budget = budget
+        self._remote = remote
+        self._wanted: set[str] = set()  # tenants of a database
+        self._opening = asyncio.Lock()
+        self._closing: set[asyncio.Task[None]] = set()
+        self._retrying = Repeated("opening tenants' tables", self._open_wanted, RETRY_SECONDS)
         self._tenants: dict[str, str] = {}  # names by accounts
         self._locks: list[ServerLock] = []
         self._noted: dict[tuple[Home, str], float] = {}
         store = remote or self._store(settings.data_dir, budget.tables)
         self._open = {EVERYBODY: self._realm(store)}
+        self._say = store.say
+        if remote is not None:
+            self._retrying.start()
         for home in self._kept():
             self._begin(home)
 
@@ -118,13 +130,52 @@ class Realms:
     def everybodys(self) -> Context:
         return self._open[EVERYBODY].context
 
-    def know(self, tenants: Collection[str]) -> None:
-        """Have the realms of these tenants ready, so that no request waits for one to be opened."""
+    async def know(self, tenants: Collection[str]) -> None:
+        """Have the realms of these tenants ready, so that no request waits for one to be opened.
+
+        Those that a tenant of a database has no key for any more give their connections back.
+        """
+        self._tenants |= {account_of(name): name for name in tenants}
+        if self._remote is not None:
+            self._wanted = set(tenants)
+            await self._open_wanted()
+            return
         for name in tenants:
-            account = account_of(name)
-            self._tenants[account] = name
-            if not self._settings.isolate and Home(account, "") not in self._open:
-                self._begin(Home(account, ""))
+            home = Home(account_of(name), "")
+            if not self._settings.isolate and home not in self._open:
+                self._begin(home)
+
+    async def _open_wanted(self) -> None:
+        """Open the realms that tenants of a database lack. A schema that cannot be used is looked at again later."""
+        async with self._opening:
+            homes = {Home(account_of(name), ""): name for name in self._wanted}
+            for home in self._open.keys() - homes.keys() - {EVERYBODY}:
+                self._close_beside(self._open.pop(home))
+            lacked = sorted(name for home, name in homes.items() if home not in self._open)
+            room = MAX_REALMS + 1 - len(self._open)
+            if len(lacked) > room:
+                self._say(
+                    UnusableEngineError(f"there are tables for {MAX_REALMS} tenants, and no more are opened")
+                )
+            await asyncio.gather(*map(self._open_remote, lacked[:room]))
+
+    async def _open_remote(self, tenant: str) -> None:
+        assert self._remote is not None
+        try:
+            store = self._remote.of_tenant(tenant)
+            await store.open()
+        except Exception as fault:
+            fault.add_note(f"tenant {tenant} is not served")
+            if not self._say(fault):
+                raise
+        else:
+            self._open[Home(account_of(tenant), "")] = self._realm(store)
+
+    def _close_beside(self, realm: Realm) -> None:
+        """Close it while keys are followed on: a backup that is under way may take long to end."""
+        closing = asyncio.get_running_loop().create_task(realm.close())
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
 
     def context(self, caller: Caller) -> Context:
         """The caller's. Raises ApiError where there cannot be one."""
@@ -142,7 +193,7 @@ class Realms:
         others = [
             each
             for each, realm in self._open.items()
-            if each != home and table in realm.context.engine.names()
+            if each != home and realm.context.engine.is_ready and table in realm.context.engine.names()
         ]
         if others:
             if len(self._noted) >= MAX_NOTED:
@@ -166,6 +217,8 @@ class Realms:
             await realm.close()
 
     async def close(self) -> None:
+        await self._retrying.stop()
+        await asyncio.gather(*self._closing, return_exceptions=True)
         for realm in self._open.values():
             await realm.close()
         for lock in self._locks:
@@ -180,6 +233,8 @@ class Realms:
             raise ApiError(
                 "UnrecognizedClientException", "The region of the request's signature is no region"
             )
+        if self._remote is not None:  # it is opened as the key becomes known, if it can be used
+            raise ApiError("ServiceUnavailable", "The tables of this account cannot be used now")
         if len(self._open) > MAX_REALMS:
             _log.error("there are tables for %d accounts or regions, and no more can be opened", MAX_REALMS)
             raise ApiError("ServiceUnavailable", "The service cannot serve another account or region")

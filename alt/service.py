@@ -349,7 +349,7 @@ class _Keys:
                 raise
             self._say(away)  # requests are refused until the database is there
         else:
-            self._know(keys)
+            await self._know(keys)
             if not keys and self._is_enforced:
                 _log.warning(
                     "there are no access keys, so every request is refused: `alt keys create` makes one"
@@ -365,12 +365,12 @@ class _Keys:
                 raise
         else:
             if keys is not None:
-                self._know(keys)
+                await self._know(keys)
 
-    def _know(self, keys: Mapping[str, AccessKey]) -> None:
+    async def _know(self, keys: Mapping[str, AccessKey]) -> None:
         self.verifier.know(keys)
         if self._is_enforced:  # else a request is answered as where nobody asks who calls
-            self._realms.know({key.tenant for key in keys.values() if key.tenant is not None})
+            await self._realms.know({key.tenant for key in keys.values() if key.tenant is not None})
 
     async def close(self) -> None:
         await self._following.stop()

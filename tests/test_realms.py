@@ -1,11 +1,9 @@
-"""Tables that are a tenant's, an account's or a region's own."""
+"""Tables that are an account's or a region's own. Those of tenants are in tests/api/test_tenants.py."""
 
 from __future__ import annotations
 
-import threading
 import urllib.error
 import urllib.request
-from pathlib import Path
 from typing import Any
 
 import boto3
@@ -14,8 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from alt import realms, testing
-from alt.auth.keys import AccessKey, account_of
-from alt.storage.sqlite.access_keys import AccessKeys
+from alt.auth.keys import account_of
 
 TABLE = {
     "TableName": "Music",
@@ -119,95 +116,3 @@ def test_what_is_no_region_has_no_tables() -> None:
             else:
                 with pytest.raises(urllib.error.HTTPError, match="400"):
                     urllib.request.urlopen(request)
-
-
-class Tenants:
-    """A server with two tenants, and everybody's tables beside theirs."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        stored = AccessKeys(directory)
-        self._keys: dict[str, AccessKey] = {
-            name: stored.create(name, "admin", 0.0, None if name == "nobody" else name)
-            for name in ("acme", "beta", "nobody")
-        }
-        stored.close()
-
-    def clients(self, url: str) -> tuple[Any, Any, Any]:
-        acme, beta, nobody = (client(url, key.id, secret=key.secret) for key in self._keys.values())
-        return acme, beta, nobody
-
-
-@pytest.fixture
-def tenants(tmp_path: Path) -> Tenants:
-    return Tenants(tmp_path)
-
-
-def test_a_tenant_sees_names_and_counts_nothing_of_anothers(tenants: Tenants) -> None:
-    with testing.serve(data_dir=tenants.directory, auth="enforce", sync="off") as server:
-        acme, beta, nobody = tenants.clients(server.url)
-        arn = acme.create_table(**TABLE)["TableDescription"]["TableArn"]
-        assert arn.split(":")[4] == account_of("acme")
-        put(acme, "acme")
-        backup = acme.create_backup(TableName="Music", BackupName="backup")["BackupDetails"]["BackupArn"]
-        for other in (beta, nobody):
-            assert other.list_tables()["TableNames"] == []
-            assert other.list_backups()["BackupSummaries"] == []
-            missing = refused(other.get_item, TableName="Nothing", Key=KEY)
-            assert refused(other.get_item, TableName="Music", Key=KEY) == missing
-            assert refused(other.delete_table, TableName="Music")[0] == "ResourceNotFoundException"
-        beta.create_table(**TABLE)
-        put(beta, "beta")
-        assert (get(acme), get(beta)) == ("acme", "beta")
-        assert refused(beta.get_item, TableName=arn, Key=KEY) == (
-            "AccessDeniedException",
-            f"User: arn:aws:iam::{account_of('beta')}:user/beta is not authorized to perform: dynamodb:GetItem on resource: "
-            f"{arn} because no resource-based policy allows the dynamodb:GetItem action",
-        )
-        assert refused(beta.describe_backup, BackupArn=backup)[0] == "AccessDeniedException"
-        assert refused(nobody.describe_backup, BackupArn=backup)[0] == "BackupNotFoundException"
-        beta.delete_table(TableName="Music")
-        assert get(acme) == "acme"
-    with testing.serve(data_dir=tenants.directory, auth="enforce", sync="off") as server:
-        acme, beta, nobody = tenants.clients(server.url)
-        assert [each.list_tables()["TableNames"] for each in (acme, beta, nobody)] == [["Music"], [], []]
-    kept = [path.name for path in (tenants.directory / "tenants" / "acme" / "tables").iterdir()]
-    assert any(name.startswith("Music-") for name in kept)
-    assert not list((tenants.directory / "tables").iterdir())
-
-
-def test_a_refusal_names_the_tenants_own_account(tenants: Tenants) -> None:
-    stored = AccessKeys(tenants.directory)
-    reader = stored.create("reader", "readonly", 0.0, "acme")
-    stored.close()
-    with testing.serve(data_dir=tenants.directory, auth="enforce", sync="off") as server:
-        code, message = refused(
-            client(server.url, reader.id, secret=reader.secret).put_item, TableName="Music", Item=KEY
-        )
-        account = account_of("acme")
-        assert code == "AccessDeniedException"
-        assert message.startswith(
-            f"User: arn:aws:iam::{account}:user/reader is not authorized to perform: dynamodb:PutItem on resource: "
-            f"arn:aws:dynamodb:us-east-1:{account}:table/Music "
-        )
-
-
-def test_tenants_that_hammer_each_others_names_find_their_own(tenants: Tenants) -> None:
-    wrong: list[str] = []
-
-    def hammer(mine: Any, name: str) -> None:
-        for number in range(12):
-            mine.create_table(**TABLE)
-            put(mine, f"{name} {number}")
-            if get(mine) != f"{name} {number}" or mine.scan(TableName="Music")["Count"] != 1:
-                wrong.append(name)
-            mine.delete_table(TableName="Music")
-
-    with testing.serve(data_dir=tenants.directory, auth="enforce", sync="off") as server:
-        names = zip(tenants.clients(server.url), ("acme", "beta", "nobody"), strict=True)
-        threads = [threading.Thread(target=hammer, args=each) for each in names]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    assert not wrong

@@ -320,11 +320,7 @@ class _InDatabase:
         return self._run(lambda keys: keys.get(key_id))
 
     def create(self, name: str, rights: Role | Policy, now: float, tenant: str | None) -> AccessKey:
-        if tenant is not None:
-            raise click.UsageError(
-                "--tenant keeps tables apart in a data directory: on a database, give each tenant one of its own."
-            )
-        return self._run(lambda keys: keys.create(name, rights, now))
+        return self._run(lambda keys: keys.create(name, rights, now, tenant))
 
     def rotate(self, key_id: str) -> AccessKey | None:
         return self._run(lambda keys: keys.rotate(key_id))

@@ -1,14 +1,14 @@
 -- Format 1 of what Alt keeps in a database that speaks PostgreSQL's protocol. See alt/storage/postgres/DESIGN.md.
-CREATE SCHEMA alt;
+-- Whoever runs this has the schema that it is for as its search_path: everybody's, or a tenant's.
 
 -- Which format this is.
-CREATE TABLE alt.format (
+CREATE TABLE format (
     only_one integer PRIMARY KEY,
     version  integer NOT NULL
 );
 
 -- Tables as they are defined. A table that was deleted and left something has no name any more.
-CREATE TABLE alt.definition (
+CREATE TABLE definition (
     id         text PRIMARY KEY,
     name       text UNIQUE,
     revision   bigint NOT NULL,
@@ -17,13 +17,13 @@ CREATE TABLE alt.definition (
 
 -- The catalog's revision, many times. A group of writes shares one of these rows while it is under way; who changes a
 -- definition or a limit has all of them, and makes them one more.
-CREATE TABLE alt.fence (
+CREATE TABLE fence (
     number   integer PRIMARY KEY,
     revision bigint NOT NULL
 );
 
 -- Items, and the entries of every index. A source is a table or an index.
-CREATE TABLE alt.item (
+CREATE TABLE item (
     source bigint NOT NULL,
     slot   bigint NOT NULL,
     key    bytea NOT NULL,
@@ -33,7 +33,7 @@ CREATE TABLE alt.item (
 );
 
 -- How many rows a source has and their bytes, as summed up by each stripe of its writers.
-CREATE TABLE alt.tally (
+CREATE TABLE tally (
     source bigint NOT NULL,
     stripe integer NOT NULL,
     items  bigint NOT NULL,
@@ -42,7 +42,7 @@ CREATE TABLE alt.tally (
 );
 
 -- The bytes of item collections, of tables with local indexes.
-CREATE TABLE alt.collection (
+CREATE TABLE collection (
     source bigint NOT NULL,
     slot   bigint NOT NULL,
     key    bytea NOT NULL,
@@ -51,14 +51,14 @@ CREATE TABLE alt.collection (
 );
 
 -- Where each change log stands: the last number given, the last that is gone, the newest moment (epoch seconds).
-CREATE TABLE alt.log (
+CREATE TABLE log (
     source  bigint PRIMARY KEY,
     last    bigint NOT NULL,
     trimmed bigint NOT NULL,
     newest  double precision NOT NULL
 );
 
-CREATE TABLE alt.change (
+CREATE TABLE change (
     source   bigint NOT NULL,
     number   bigint NOT NULL,
     made     double precision NOT NULL,
@@ -73,7 +73,7 @@ CREATE TABLE alt.change (
 );
 
 -- ClientRequestTokens, and of each item of their transactions the bytes that it was charged for.
-CREATE TABLE alt.token (
+CREATE TABLE token (
     token   text PRIMARY KEY,
     request bytea NOT NULL,
     expires double precision NOT NULL,
@@ -81,31 +81,31 @@ CREATE TABLE alt.token (
 );
 
 -- Indexes that are being built: what comes before this key has been taken in.
-CREATE TABLE alt.building (
+CREATE TABLE building (
     source bigint PRIMARY KEY,
     slot   bigint NOT NULL,
     key    bytea NOT NULL
 );
 
 -- Sources whose rows have yet to be deleted.
-CREATE TABLE alt.removed (
+CREATE TABLE removed (
     source bigint PRIMARY KEY
 );
 
 -- Who does which work in the background, and until when (the database's time).
-CREATE TABLE alt.lease (
+CREATE TABLE lease (
     work    text PRIMARY KEY,
     holder  text NOT NULL,
     expires timestamptz NOT NULL
 );
 
-CREATE TABLE alt.backup (
+CREATE TABLE backup (
     id     text PRIMARY KEY,
     backup text NOT NULL
 );
 
 -- Capacity units consumed, by access key, table and index ('' for the table itself).
-CREATE TABLE alt.consumption (
+CREATE TABLE consumption (
     access_key  text NOT NULL,
     table_name  text NOT NULL,
     index_name  text NOT NULL,
@@ -117,11 +117,11 @@ CREATE TABLE alt.consumption (
 );
 
 -- What an access key may consume a second, over all tables; NULL for no limit.
-CREATE TABLE alt.key_limit (
+CREATE TABLE key_limit (
     access_key  text PRIMARY KEY,
     read_units  double precision,
     write_units double precision
 );
 
-INSERT INTO alt.format (only_one, version) VALUES (1, 1);
-INSERT INTO alt.fence (number, revision) SELECT number, 1 FROM generate_series(0, 63) AS number;
+INSERT INTO format (only_one, version) VALUES (1, 1);
+INSERT INTO fence (number, revision) SELECT number, 1 FROM generate_series(0, 63) AS number;

@@ -17,6 +17,7 @@ from alt.auth.policies import MalformedPolicyError, Policy
 from alt.config import Role
 from alt.storage.engine import UnusableEngineError
 from alt.storage.postgres import statements as sql
+from alt.storage.postgres import tenants
 from alt.storage.postgres.database import Database, Row
 
 _ONLY_ONE = 1
@@ -54,8 +55,8 @@ class AccessKeys:
     async def listed(self) -> list[ListedKey]:
         """All keys, the oldest first."""
         found = [
-            ListedKey(key_id, name, role, policy, None, created)
-            for key_id, name, role, policy, created, _ in await self._database.fetch(sql.KEYS)
+            ListedKey(key_id, name, role, policy, tenant, created)
+            for key_id, name, role, policy, tenant, created, _ in await self._database.fetch(sql.KEYS)
         ]
         return sorted(found, key=lambda key: (key.created, key.id))
 
@@ -63,13 +64,18 @@ class AccessKeys:
         row = next((row for row in await self._database.fetch(sql.KEYS) if row[0] == key_id), None)
         return None if row is None else _key(await self._master(), row)
 
-    async def create(self, name: str, rights: Role | Policy, now: float) -> AccessKey:
-        """The first key makes the file's master key the one of the database."""
+    async def create(
+        self, name: str, rights: Role | Policy, now: float, tenant: str | None = None
+    ) -> AccessKey:
+        """The first key makes the file's master key the one of the database, a tenant's first the tenant's relations."""
         master = await self._master(make=True)
+        if tenant is not None:
+            await tenants.add(self._database, tenant)
         row = (
             new_id(),
             name,
             *((None, rights.text) if isinstance(rights, Policy) else (rights, None)),
+            tenant,
             now,
             secrets.token_bytes(SALT_BYTES),
         )
@@ -117,8 +123,8 @@ class AccessKeys:
 
 
 def _key(master: bytes, row: Row) -> AccessKey:
-    key_id, name, role, policy, _, salt = row
+    key_id, name, role, policy, tenant, _, salt = row
     try:
-        return stored_key(master, key_id, name, role, policy, None, salt)
+        return stored_key(master, key_id, name, role, policy, tenant, salt)
     except MalformedPolicyError as fault:
         raise UnusableEngineError(str(fault)) from None

@@ -65,6 +65,11 @@ class Catalog:
         self.revision = revision
         self._know(kept | {table_id: Shape(definition) for table_id, definition in found.items()})
 
+    def forget(self) -> None:
+        """Know nothing, as at the beginning: the tables were taken away, and what comes in their place is another's."""
+        self.revision = 0
+        self._know({})
+
     def _know(self, shapes: dict[str, Shape]) -> None:
         self.shapes = shapes
         live = [shape for shape in shapes.values() if shape.definition.deleted is None]

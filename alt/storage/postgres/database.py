@@ -17,11 +17,14 @@ from alt.errors import ForeseenError
 from alt.storage.engine import UnusableEngineError
 from alt.storage.model.activity import DatabaseActivity, DatabaseTotals
 from alt.storage.postgres import dialect
+from alt.storage.postgres import statements as sql
 
 T = TypeVar("T")
 Connection: TypeAlias = Any  # asyncpg has no types to speak of
 Row: TypeAlias = Any
 
+# The schema of everybody's relations.
+EVERYBODYS = "alt"
 CONNECT_SECONDS = 2.0
 # The database gives a statement up before (dialect.py): what is not answered by then has no database behind it.
 ANSWER_SECONDS = 10.0
@@ -51,11 +54,21 @@ FAULTS = (
 
 
 class Database:
-    """`dsn` as libpq has them: several hosts, `sslmode`, `target_session_attrs`. At most `size` connections."""
+    """`dsn` as libpq has them: several hosts, `sslmode`, `target_session_attrs`. At most `size` connections.
+
+    Their statements are about the relations of `schema`, which is a plain identifier.
+    """
 
     def __init__(
-        self, dsn: str, size: int, attempts: int = ATTEMPTS, answer_seconds: float = ANSWER_SECONDS
+        self,
+        dsn: str,
+        size: int,
+        schema: str = EVERYBODYS,
+        *,
+        attempts: int = ATTEMPTS,
+        answer_seconds: float = ANSWER_SECONDS,
     ) -> None:
+        self.schema = schema
         self._dsn = dsn
         self._attempts = attempts
         self._answer_seconds = answer_seconds
@@ -119,6 +132,15 @@ class Database:
 
         return await self.run(work)
 
+    @asynccontextmanager
+    async def beside(self, schema: str) -> AsyncIterator[Database]:
+        """One connection to another schema of the same database."""
+        other = Database(self._dsn, 1, schema)
+        try:
+            yield other
+        finally:
+            await other.close()
+
     def activity(self) -> DatabaseActivity:
         idle = sum(not each.is_closed() for each in self._idle)
         return DatabaseActivity(self.totals, idle + self._in_use - self._connecting, self._in_use, self._size)
@@ -155,14 +177,14 @@ class Database:
 
     async def _connect(self) -> Connection:
         try:
-            made = await asyncpg.connect(
+            connection = await asyncpg.connect(
                 self._dsn,
                 timeout=CONNECT_SECONDS,
                 command_timeout=self._answer_seconds,
-                server_settings=dialect.SESSION,
+                server_settings=dialect.session(self.schema),
             )
-            await _settle_plans(made)
-            return made
+            await self._prepare(connection)
+            return connection
         except (asyncpg.PostgresError, ValueError) as fault:
             if isinstance(fault, asyncpg.PostgresError) and dialect.is_away(fault):
                 raise DatabaseAwayError(f"the database cannot be reached: {_text(fault)}") from None
@@ -174,6 +196,28 @@ class Database:
             asyncpg.TargetServerAttributeNotMatched,
         ) as fault:
             raise DatabaseAwayError(f"the database cannot be reached: {_text(fault)}") from None
+
+    async def _prepare(self, connection: Connection) -> None:
+        """Have its plans made as Alt wants them, and let go of one that cannot be used."""
+        try:
+            await self._check_schema(connection)
+            with suppress(*dialect.UNKNOWN_SETTING):
+                await connection.execute(dialect.PLANNING, timeout=CONNECT_SECONDS)
+        except BaseException:
+            connection.terminate()
+            raise
+
+    async def _check_schema(self, connection: Connection) -> None:
+        """Raises where it has another schema, as where a pooler drops what was asked for.
+
+        Names would then mean whichever relations the role finds first, and those may be somebody else's.
+        """
+        found = await connection.fetchval(sql.SEARCH_PATH, timeout=CONNECT_SECONDS)
+        if found != self.schema:
+            raise UnusableEngineError(
+                f"a connection for the schema {self.schema} has {found}: what stands before the database must pass "
+                "search_path on"
+            )
 
     def _pop(self) -> Connection | None:
         """One that waits; those that were cut meanwhile are forgotten."""
@@ -201,15 +245,6 @@ class Database:
             connection.terminate()
         else:
             self._idle.append(connection)
-
-
-async def _settle_plans(connection: Connection) -> None:
-    try:
-        await connection.execute(dialect.PLANNING, timeout=CONNECT_SECONDS)
-    except BaseException as fault:
-        if not isinstance(fault, asyncpg.PostgresError) or dialect.is_away(fault):
-            connection.terminate()
-            raise
 
 
 async def roll_back(connection: Connection) -> None:

@@ -58,6 +58,24 @@ PLANNING = "; ".join(
 )
 
 
+def session(schema: str) -> dict[str, str]:
+    """The settings of a connection whose statements are about the relations of this schema, and of no other.
+
+    A name without a schema is looked for in those of search_path alone, and in the system's, as all three document:
+    https://www.postgresql.org/docs/15/runtime-config-client.html#GUC-SEARCH-PATH
+    https://www.cockroachlabs.com/docs/stable/sql-name-resolution#search-path
+    https://docs.yugabyte.com/stable/api/ysql/name-resolution-in-top-level-sql/
+    """
+    return {**SESSION, "search_path": schema}
+
+
+UNKNOWN_SETTING = (
+    asyncpg.UndefinedObjectError,
+    asyncpg.InvalidParameterValueError,
+    asyncpg.FeatureNotSupportedError,
+)
+
+
 class LostRaceError(ForeseenError):
     """Another transaction was faster, as this one has found out by itself."""
 

@@ -23,7 +23,6 @@ from alt.storage.postgres.keys import Place
 from alt.storage.postgres.pages import Pages
 from alt.storage.postgres.reads import Found, Reads
 
-CONNECTIONS = 12
 # Less patience than with the primary (database.py), since there is somebody else to ask.
 ANSWER_SECONDS = 2.0
 # Between two looks whether it is current.
@@ -38,19 +37,26 @@ _NO_REVISION = -1
 _log = logging.getLogger(__name__)
 
 
+def standby(dsn: str, size: int, schema: str) -> Database:
+    """The connections to a standby, or to whichever of several hosts, for a Replica."""
+    return Database(dsn, size, schema, attempts=1, answer_seconds=ANSWER_SECONDS)
+
+
 class ReplicaBehindError(ForeseenError):
     """The replica does not know the tables as they are."""
 
 
 class Replica:
-    """Reads from a standby, or from whichever of several hosts. `primary_reads` and `primary_pages` stand in for it.
+    """Reads from a standby's `database`. `primary_reads` and `primary_pages` stand in for it.
 
     It is current while its definitions are those that `catalog` has. One that has not heard of a table, or has not all of an
     index or a restored table yet, would be asked for what it cannot have: that is not merely old.
     """
 
-    def __init__(self, dsn: str, catalog: Catalog, primary_reads: Reads, primary_pages: Pages) -> None:
-        self._database = Database(dsn, CONNECTIONS, attempts=1, answer_seconds=ANSWER_SECONDS)
+    def __init__(
+        self, database: Database, catalog: Catalog, primary_reads: Reads, primary_pages: Pages
+    ) -> None:
+        self._database = database
         self._catalog = catalog
         self.reads: Reads = _Reads(self, self._database, primary_reads)
         self.pages: Pages = _Pages(self, self._database, self.reads, primary_pages)
@@ -61,8 +67,8 @@ class Replica:
         self._following: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Find out from now on whether it is there."""
-        self._following = asyncio.get_running_loop().create_task(self._follow())
+        """Find out from now on whether it is there, if that is not done yet."""
+        self._following = self._following or asyncio.get_running_loop().create_task(self._follow())
 
     async def close(self) -> None:
         if self._following is not None:

@@ -1,4 +1,7 @@
-"""Alt's tables in a database: made, looked at, and brought to the format that this version of Alt reads."""
+"""Alt's tables in a schema of a database: made, looked at, and brought to the format that this version of Alt reads.
+
+The schema is the one that the database is asked for by: everybody's, or a tenant's (tenants.py).
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,20 @@ from typing import NamedTuple
 import asyncpg
 
 from alt.storage.engine import UnusableEngineError
-from alt.storage.postgres.database import Connection, Database
+from alt.storage.postgres import dialect
+from alt.storage.postgres.database import EVERYBODYS, Connection, Database
 
-FORMAT = 2
+FORMAT = 3
+# What these formats brought is for all, and in everybody's schema alone. A tenant's has their numbers.
+_FOR_ALL = (2, 3)
+# Two may make the tables at once: who comes second looks again.
+_ATTEMPTS = 3
 
-_VERSION = "SELECT version FROM alt.format"
+_VERSION = "SELECT version FROM format"
 
 
 class Status(NamedTuple):
-    """What there is: the format, None where `alt engine init` was never run, and what the server says it is."""
+    """What there is in a schema: the format, None where nothing was made, and what the server says it is."""
 
     format: int | None
     server: str
@@ -27,66 +35,87 @@ class Status(NamedTuple):
 
 
 async def check(database: Database) -> None:
-    """Raises UnusableEngineError where the database has no tables of Alt's, or others than this version knows."""
-    async with database.connection() as connection:
-        found = await _format(connection)
+    """Raises UnusableEngineError where there are no tables of Alt's, or others than this version knows."""
+    found, named = await _format(database), _named(database)
     if found is None:
-        raise UnusableEngineError("the database has no tables of Alt: `alt engine init` makes them")
+        raise _missing(database)
     if found > FORMAT:
         raise UnusableEngineError(
-            f"the database is of format {found}, and this version of Alt knows {FORMAT}: use a newer one"
+            f"{named} is of format {found}, and this version of Alt knows {FORMAT}: use a newer one"
         )
     if found < FORMAT:
         raise UnusableEngineError(
-            f"the database is of format {found}: with every Alt stopped, `alt engine migrate` makes it {FORMAT}"
+            f"{named} is of format {found}: with every Alt stopped, `alt engine migrate` makes it {FORMAT}"
         )
 
 
 async def init(database: Database) -> bool:
-    """Make Alt's tables; False if they are there."""
-    async with database.connection() as connection:
-        if await _format(connection) is not None:
+    """Make the schema and Alt's tables in it; False if they are there, whoever has made them.
+
+    It is one transaction, where the engine has that for what it makes.
+    """
+    for attempt in range(1, _ATTEMPTS + 1):
+        if await _format(database) is not None:
             return False
-        for version in range(1, FORMAT + 1):
-            await _step(connection, version)
-        return True
+        try:
+            async with database.transaction() as connection:
+                await connection.execute(f"CREATE SCHEMA {database.schema}")
+                for version in range(1, FORMAT + 1):
+                    await _step(database, connection, version)
+        except asyncpg.PostgresError as fault:
+            is_raced = isinstance(fault, asyncpg.DuplicateSchemaError) or dialect.is_lost_race(fault)
+            if not is_raced or attempt == _ATTEMPTS:
+                raise
+        else:
+            return True
+    raise AssertionError("the last attempt returns or raises")
 
 
 async def migrate(database: Database) -> tuple[int, int]:
     """Bring the tables to FORMAT; the formats before and after. Raises UnusableEngineError where there are none."""
-    async with database.connection() as connection:
-        found = await _format(connection)
-        if found is None:
-            raise UnusableEngineError("the database has no tables of Alt: `alt engine init` makes them")
-        for version in range(found + 1, FORMAT + 1):
-            await _step(connection, version)
-        return found, max(found, FORMAT)
+    found = await _format(database)
+    if found is None:
+        raise _missing(database)
+    for version in range(found + 1, FORMAT + 1):
+        async with database.transaction() as connection:
+            await _step(database, connection, version)
+    return found, max(found, FORMAT)
 
 
 async def status(database: Database) -> Status:
+    found = await _format(database)
     async with database.connection() as connection:
-        found = await _format(connection)
         server = str(await connection.fetchval("SELECT version()"))
         if found is None:
             return Status(None, server, 0, 0, 0, 0)
-        tables = await connection.fetchval("SELECT count(*) FROM alt.definition WHERE name IS NOT NULL")
+        tables = await connection.fetchval("SELECT count(*) FROM definition WHERE name IS NOT NULL")
         items, size = await connection.fetchrow(
-            "SELECT coalesce(sum(items), 0)::bigint, coalesce(sum(bytes), 0)::bigint FROM alt.tally"
+            "SELECT coalesce(sum(items), 0)::bigint, coalesce(sum(bytes), 0)::bigint FROM tally"
         )
-        removed = await connection.fetchval("SELECT count(*) FROM alt.removed")
+        removed = await connection.fetchval("SELECT count(*) FROM removed")
         return Status(found, server, tables, items, size, removed)
 
 
-async def _format(connection: Connection) -> int | None:
-    try:
-        version: int | None = await connection.fetchval(_VERSION)
-    except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
-        return None
-    return version
+async def _format(database: Database) -> int | None:
+    async with database.connection() as connection:
+        try:
+            version: int | None = await connection.fetchval(_VERSION)
+        except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
+            return None
+        return version
 
 
-async def _step(connection: Connection, version: int) -> None:
-    """From the format before to this one, as a whole or not at all."""
-    text = files("alt.sql").joinpath("postgres", f"schema_{version}.sql").read_text(encoding="utf-8")
-    async with connection.transaction():
+async def _step(database: Database, connection: Connection, version: int) -> None:
+    """From the format before to this one."""
+    if database.schema == EVERYBODYS or version not in _FOR_ALL:
+        text = files("alt.sql").joinpath("postgres", f"schema_{version}.sql").read_text(encoding="utf-8")
         await connection.execute(text)
+    await connection.execute("UPDATE format SET version = $1", version)
+
+
+def _missing(database: Database) -> UnusableEngineError:
+    return UnusableEngineError(f"{_named(database)} has no tables of Alt: `alt engine init` makes them")
+
+
+def _named(database: Database) -> str:
+    return "the database" if database.schema == EVERYBODYS else f"the database's schema {database.schema}"

@@ -9,6 +9,8 @@ import uuid
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
+import asyncpg
+
 from alt.config import MAX_ITEM_COLLECTION_BYTES, TTL_INTERVAL_SECONDS
 from alt.errors import idempotent_parameter_mismatch, transaction_in_progress
 from alt.storage.engine import NotReadyError, then
@@ -25,7 +27,7 @@ from alt.storage.postgres.copies.backups import Backups
 from alt.storage.postgres.copies.backups import add as add_backup
 from alt.storage.postgres.copies.restoring import Restoring
 from alt.storage.postgres.copies.unfinished import Unfinished
-from alt.storage.postgres.database import FAULTS, Connection, Database, DatabaseAwayError
+from alt.storage.postgres.database import EVERYBODYS, FAULTS, Connection, Database, DatabaseAwayError
 from alt.storage.postgres.group import Unit
 from alt.storage.postgres.maintenance.clearing import Forgetting, Removing, Trimming
 from alt.storage.postgres.maintenance.expiring import Expiring
@@ -33,14 +35,18 @@ from alt.storage.postgres.maintenance.index_building import IndexBuilding
 from alt.storage.postgres.maintenance.lease import Lease
 from alt.storage.postgres.maintenance.worker import Job, Worker
 from alt.storage.postgres.reads import cut, sized
+from alt.storage.postgres.replica import standby
 from alt.storage.postgres.table import Access, Table
+from alt.storage.postgres.tenants import schema_of
 from alt.storage.postgres.usage import Usage
 from alt.storage.postgres.writer import Writer
 
 T = TypeVar("T")
 
-# Few are enough, as reads and writes go in groups.
+# Few are enough, as reads and writes go in groups. To a replica there may be as many again.
 CONNECTIONS = 12
+# A tenant's are fewer, since there may be many tenants: two groups of writes, reads, and the work beside the requests.
+TENANT_CONNECTIONS = 4
 # Items of a batch that are read by one statement: they may be large, and only so many bytes are answered.
 MAX_KEYS_AT_ONCE = 50
 # How soon what another Alt has changed of a definition is known here.
@@ -54,7 +60,8 @@ _log = logging.getLogger(__name__)
 class Store:
     """See alt/storage/engine.py. Expired items are looked for every `ttl_interval` seconds.
 
-    `replica`: where a standby of the database is reached, for reads that may be old.
+    `replica`: where a standby of the database is reached, for reads that may be old. Its tables are those of a `tenant`, or
+    else everybody's. Raises UnusableEngineError for what cannot be a tenant.
     """
 
     def __init__(
@@ -64,12 +71,18 @@ class Store:
         clock: Callable[[], float] = time.time,
         ttl_interval: float = TTL_INTERVAL_SECONDS,
         replica: str | None = None,
+        tenant: str | None = None,
     ) -> None:
-        self._database = Database(dsn, CONNECTIONS)
+        self._settings = dsn, item_collection_limit, clock, ttl_interval, replica
+        schema, size = (
+            (EVERYBODYS, CONNECTIONS) if tenant is None else (schema_of(tenant), TENANT_CONNECTIONS)
+        )
+        self._database = Database(dsn, size, schema)
         self._changed = asyncio.Event()
         self.catalog = Catalog(self._database, self._tell_change)
         self._writer = Writer(self._database, self.catalog, item_collection_limit, clock)
-        self._access = Access(self._database, self.catalog, self._writer, replica)
+        copy = None if replica is None else standby(replica, size, schema)
+        self._access = Access(self._database, self.catalog, self._writer, copy)
         self.usage = Usage(self._database)
         holder = str(uuid.uuid4())
         self.backups = Backups(self._database, self.catalog, holder)
@@ -97,6 +110,10 @@ class Store:
         ]
         return Worker(Lease(database, "background", holder), jobs, lambda: self._changed)
 
+    def of_tenant(self, name: str) -> Store:
+        """A tenant's of the same database, which is yet to be opened. Raises UnusableEngineError."""
+        return Store(*self._settings, tenant=name)
+
     def access_keys(self, file: MasterFile) -> AccessKeys:
         return AccessKeys(self._database, file)
 
@@ -108,15 +125,18 @@ class Store:
             await self._begin()
         except DatabaseAwayError as away:
             _log.warning("%s; requests are refused until it is there", away)
+        except BaseException:
+            await self._database.close()
+            raise
         self._following = asyncio.get_running_loop().create_task(self._follow())
-        if self._access.replica is not None:
-            self._access.replica.start()
-        self._worker.start()
 
     async def _begin(self) -> None:
         await schema.check(self._database)
         await self.catalog.refresh()
         self._followed = time.monotonic()
+        if self._access.replica is not None:
+            self._access.replica.start()
+        self._worker.start()
 
     async def _follow(self) -> None:
         while not self._is_closing:
@@ -128,6 +148,8 @@ class Store:
                     await self.catalog.refresh()
                     self._followed = time.monotonic()
             except Exception as fault:
+                if isinstance(fault, asyncpg.UndefinedTableError):
+                    self.catalog.forget()
                 if not self.say(fault):
                     _log.exception("the catalog was not followed")
 

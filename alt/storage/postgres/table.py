@@ -28,10 +28,10 @@ U = TypeVar("U")
 
 
 class Access:
-    """What all tables share. `replica`: where a standby is reached, if there is one."""
+    """What all tables share. `replica`: the connections to a standby, if there is one."""
 
     def __init__(
-        self, database: Database, catalog: Catalog, writer: Writer, replica: str | None = None
+        self, database: Database, catalog: Catalog, writer: Writer, replica: Database | None = None
     ) -> None:
         self.database = database
         self.catalog = catalog

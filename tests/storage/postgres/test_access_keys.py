@@ -159,7 +159,6 @@ def test_without_the_file_nobodys_secret_is_known(
 
 
 def test_what_cannot_be_there_says_so(keys: Keys, run_alt: Run, tmp_path: Path) -> None:
-    assert "on a database, give each tenant one of its own" in keys.refused("create", "--tenant", "a")
     assert (
         keys.refused("rotate", "AKIANOBODY")
         == "Error: there is no access key AKIANOBODY: `alt keys ls` lists them"
@@ -172,14 +171,34 @@ def test_what_cannot_be_there_says_so(keys: Keys, run_alt: Run, tmp_path: Path) 
     assert "name that, too" in alone.stderr
 
 
-def test_a_database_of_the_format_before_has_keys_once_it_is_migrated(
+def test_a_database_of_an_earlier_format_has_keys_once_it_is_migrated(
     postgres: Any, new_database: str, run_alt: Run, keys: Keys
 ) -> None:
     name = new_database.partition("@/")[2].partition("?")[0]
-    postgres.execute("DROP TABLE alt.access_key", name)
-    postgres.execute("DROP TABLE alt.master_key", name)
+    for table in ("access_key", "master_key", "tenant"):
+        postgres.execute(f"DROP TABLE alt.{table}", name)
     postgres.execute("UPDATE alt.format SET version = 1", name)
-    assert "`alt engine migrate` makes it 2" in keys.refused("ls")
+    assert "`alt engine migrate` makes it 3" in keys.refused("ls")
     migrated = run_alt("engine", "migrate", "--engine", new_database, "--json")
-    assert json.loads(migrated.stdout) == {"Before": 1, "After": 2}
+    assert json.loads(migrated.stdout) == {"Before": 1, "After": 3, "Tenants": []}
     keys("create", "boss")
+
+
+def test_keys_of_the_format_before_still_sign_once_it_is_migrated(
+    postgres: Any, new_database: str, run_alt: Run, keys: Keys, start_server: Any
+) -> None:
+    key = keys("create", "boss")
+    name = new_database.partition("@/")[2].partition("?")[0]
+    postgres.execute("DROP TABLE alt.tenant", name)
+    postgres.execute("ALTER TABLE alt.access_key DROP COLUMN tenant", name)
+    postgres.execute("UPDATE alt.format SET version = 2", name)
+    assert json.loads(run_alt("engine", "status", "--engine", new_database, "--json").stdout)["Format"] == 2
+    assert "`alt engine migrate` makes it 3" in keys.refused("ls")
+    migrated = run_alt("engine", "migrate", "--engine", new_database)
+    assert migrated.stdout.endswith(" is of format 3 now; it was 2\n")
+    assert [(each["AccessKeyId"], each["Tenant"]) for each in keys("ls")] == [(key["AccessKeyId"], None)]
+    server = start_server(*keys.options, "--auth", "enforce")
+    create(signing(server, key))
+    tenants = keys("create", "app", "--tenant", "acme")
+    assert comes_to(signing(server, tenants).list_tables, "")
+    assert signing(server, tenants).list_tables()["TableNames"] == []

@@ -22,12 +22,12 @@ def test_from_nothing_to_served(postgres: Cluster, run_alt: Run, start_server: A
     engine = ("--engine", dsn)
     shown = without_password(dsn)
     status = json.loads(run_alt("engine", "status", *engine, "--json").stdout)
-    assert (status["Format"], status["Tables"]) == (None, 0)
+    assert (status["Format"], status["Tables"], status["Tenants"]) == (None, 0, [])
     assert run_alt("engine", "migrate", *engine).returncode == 1
-    assert run_alt("engine", "init", *engine).stdout == f"{shown} has Alt's tables now, of format 2\n"
-    assert run_alt("engine", "init", *engine).stdout == f"{shown} has Alt's tables already, of format 2\n"
+    assert run_alt("engine", "init", *engine).stdout == f"{shown} has Alt's tables now, of format 3\n"
+    assert run_alt("engine", "init", *engine).stdout == f"{shown} has Alt's tables already, of format 3\n"
     assert run_alt("engine", "check", *engine).stdout == f"{shown} can be served\n"
-    assert run_alt("engine", "migrate", *engine).stdout == f"{shown} is of format 2 already\n"
+    assert run_alt("engine", "migrate", *engine).stdout == f"{shown} is of format 3 already\n"
     client = start_server(*engine).client()
     client.create_table(
         TableName="Music",
@@ -81,7 +81,7 @@ def test_a_format_of_the_future_is_refused(postgres: Cluster, new_database: str,
     refused = run_alt("start", "--port", "0", "--engine", new_database)
     assert refused.returncode == 1
     assert refused.stderr == (
-        "Error: the database is of format 99, and this version of Alt knows 2: use a newer one\n"
+        "Error: the database is of format 99, and this version of Alt knows 3: use a newer one\n"
     )
 
 

@@ -393,7 +393,7 @@ def test_what_is_no_copy_of_the_database_is_not_read_from(
         end = time.monotonic() + 0.5
         while time.monotonic() < end:
             assert get(client) == "new"
-        assert ('relation "alt.fence" does not exist' in log.read_text()) is (number == 0)
+        assert ('relation "fence" does not exist' in log.read_text()) is (number == 0)
 
 
 def test_the_operator_is_told_of_a_replica_that_does_not_catch_up(

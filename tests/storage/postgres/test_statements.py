@@ -11,7 +11,7 @@ import re
 
 import pytest
 
-from alt.storage.postgres import statements
+from alt.storage.postgres import dialect, statements
 
 POSTGRESQL = "https://www.postgresql.org/docs/15/"
 COCKROACHDB = "https://www.cockroachlabs.com/docs/stable/"
@@ -75,7 +75,14 @@ CONSTRUCTS: dict[str, tuple[str, str, str, str]] = {
         _YB + "txn_begin/",
     ),
     "a setting of a transaction": ("SET LOCAL", "sql-set.html", "set-vars", _YB + "cmd_set/"),
+    "a setting as it is": ("SHOW", "sql-show.html", "show-vars", _YB + "cmd_show/"),
 }
+# What of a connection's settings statements mean another thing without: whose relations are named.
+SEARCH_PATH = (
+    "runtime-config-client.html#GUC-SEARCH-PATH",
+    "sql-name-resolution#search-path",
+    "api/ysql/name-resolution-in-top-level-sql/",
+)
 FUNCTIONS: dict[str, tuple[str, str, str]] = {
     "unnest": (
         "functions-array.html",
@@ -135,6 +142,20 @@ def test_a_statement_keeps_to_the_list(name: str) -> None:
 def test_every_construct_is_used() -> None:
     used = {word for text in STATEMENTS.values() for word in re.findall(r"\b[A-Z]+\b", text)}
     assert used == WORDS
+
+
+def test_a_connection_says_whose_relations_are_meant() -> None:
+    assert dialect.session("alt_acme")["search_path"] == "alt_acme"
+    pages = (dialect.session.__doc__ or "").split()
+    for address, page in zip((POSTGRESQL, COCKROACHDB, YUGABYTEDB), SEARCH_PATH, strict=True):
+        assert address + page in pages
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_no_statement_says_it(name: str) -> None:
+    """A dot stands after the name that a row has in the statement alone."""
+    aliases = set(re.findall(r"\bAS ([a-z]+)", STATEMENTS[name])) | {"excluded"}
+    assert set(re.findall(r"\b([a-z_]+)\.", STATEMENTS[name])) <= aliases
 
 
 @pytest.mark.parametrize("name", STATEMENTS)

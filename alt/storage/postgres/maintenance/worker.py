@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
+import asyncpg
+
 from alt.errors import ApiError
 from alt.storage.postgres import dialect
 from alt.storage.postgres.database import DatabaseAwayError, UnknownOutcomeError
@@ -37,7 +39,8 @@ class Worker:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._run())
+        """Work from now on, if it does not yet."""
+        self._task = self._task or asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
         """End between two steps, and let another Alt go on."""
@@ -66,7 +69,8 @@ class Worker:
             try:
                 if await self._lease.is_held():
                     is_more |= await job.step()
-            except (DatabaseAwayError, UnknownOutcomeError, ApiError) as fault:
+            except (DatabaseAwayError, UnknownOutcomeError, ApiError, asyncpg.UndefinedTableError) as fault:
+                # The last: somebody has taken the tables away, which is said as the catalog is followed.
                 _log.debug("%s is tried again: %s", type(job).__name__, fault)
             except Exception as fault:
                 if not dialect.is_away(fault) and not dialect.is_lost_race(fault):
