@@ -11,10 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import hypothesis
 import pytest
 from botocore.config import Config
 
 from tests.postgres import Cluster
+
+# How fast a machine is says nothing of what is tested.
+hypothesis.settings.register_profile(
+    "alt", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("alt")
 
 
 class Server:
@@ -64,11 +71,11 @@ class Server:
     def stop(self) -> int:
         """SIGTERM, and the exit status."""
         self.process.terminate()
-        return self.process.wait(timeout=20)
+        return self.process.wait(timeout=60)
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.wait(timeout=20)
+        self.process.wait(timeout=60)
 
 
 @pytest.fixture(scope="session")

@@ -149,13 +149,13 @@ def test_one_that_is_killed_leaves_nothing(
         arguments += ["--at", str(time.time())]
     arguments += ["--as", "Copy", "--data-dir", str(tmp_path)]
     killed = subprocess.Popen([*ALT, *arguments], stdout=subprocess.DEVNULL)
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not list((tmp_path / "tables").glob("Copy*.part")):
         assert time.monotonic() < end
         assert killed.poll() is None
         time.sleep(0.001)
     killed.kill()
-    assert killed.wait(timeout=20) == -9
+    assert killed.wait(timeout=60) == -9
     assert [row[0] for row in alt("tables", "ls", "--data-dir", tmp_path).rows] == ["Music"]
     if is_served:
         assert client.list_tables()["TableNames"] == ["Music"]

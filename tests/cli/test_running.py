@@ -107,7 +107,7 @@ def test_no_server(alt_here: Run, tmp_path: Path) -> None:
 def test_stop_waits_for_the_end(alt_here: Run, with_tables: Any, directory: dict[str, str]) -> None:
     stopped = alt_here("stop", **directory)
     assert (stopped.status, stopped.out) == (0, f"Stopped {with_tables.url}.\n")
-    assert with_tables.process.wait(timeout=20) == 0
+    assert with_tables.process.wait(timeout=60) == 0
     assert alt_here("status", **directory).status == 1
 
 

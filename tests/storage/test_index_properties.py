@@ -183,7 +183,7 @@ class Harness:
             self.store.recover()
 
     async def finish(self) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while any(each.status != "ACTIVE" for each in self.definition.indexes):
                 await asyncio.sleep(0.001)
 

@@ -63,11 +63,12 @@ def test_many_threads_are_answered_each_its_own() -> None:
 def test_the_timeout_is_the_clients() -> None:
     with serve() as server:
         server.seed({"Music": {}})
-        server.faults.slow("Music", 0.3, operations=["PutItem"])
+        server.faults.slow("Music", 60.0, operations=["PutItem"])
         client = server.client(config=Config(read_timeout=0.05, retries=NO_RETRIES))
         with pytest.raises(ReadTimeoutError):
             client.put_item(TableName="Music", Item=SONG)
-        assert client.get_item(TableName="Music", Key={"pk": SONG["pk"]})["Item"] == SONG  # it was done
+        found = server.client().get_item(TableName="Music", Key={"pk": SONG["pk"]})
+        assert found["Item"] == SONG  # it was done
 
 
 def test_a_server_that_has_ended_is_not_there() -> None:
