@@ -134,7 +134,7 @@ def key_of(key: tuple[str, str]) -> dict[str, Any]:
 
 
 @given(writes=st.lists(WRITES, max_size=12))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 def test_replaying_a_stream_gives_the_table(dynamodb: Any, streams: Any, writes: list[Any]) -> None:
     name = f"replayed-{uuid.uuid4()}"
     arn = create(dynamodb, name)
