@@ -11,10 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import hypothesis
 import pytest
 from botocore.config import Config
 
 from tests.postgres import Cluster
+
+# Neither how fast a machine is nor what a search happens to draw first says anything of what is tested.
+BY_CHANCE = (
+    hypothesis.HealthCheck.too_slow,
+    hypothesis.HealthCheck.filter_too_much,
+    hypothesis.HealthCheck.data_too_large,
+)
+hypothesis.settings.register_profile("alt", deadline=None, suppress_health_check=BY_CHANCE)
+hypothesis.settings.load_profile("alt")
 
 
 class Server:
@@ -64,11 +74,11 @@ class Server:
     def stop(self) -> int:
         """SIGTERM, and the exit status."""
         self.process.terminate()
-        return self.process.wait(timeout=20)
+        return self.process.wait(timeout=60)
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.wait(timeout=20)
+        self.process.wait(timeout=60)
 
 
 @pytest.fixture(scope="session")

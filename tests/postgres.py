@@ -17,7 +17,7 @@ from typing import Any
 import asyncpg
 
 USER = "alt"
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 120.0
 
 
 def binaries() -> Path | None:

@@ -62,7 +62,7 @@ def write(log: AuditLog, *texts: str) -> None:
 
 
 def await_true(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.002)

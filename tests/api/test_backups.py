@@ -41,7 +41,7 @@ def client(request: pytest.FixtureRequest, start_server: Any, tmp_path: Path) ->
 
 def _restored(client: Any, arn: str, name: str, **overrides: Any) -> Any:
     client.restore_table_from_backup(BackupArn=arn, TargetTableName=name, **overrides)
-    client.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+    client.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
     return client.describe_table(TableName=name)["Table"]
 
 

@@ -34,7 +34,7 @@ def test_the_endpoint_leads_back_here(server: Any, dynamodb: Any) -> None:
 
 
 def endpoint_as_reached_by(port: int, host: str) -> str:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     headers = {
         "Host": host,
         "X-Amz-Target": "DynamoDB_20120810.DescribeEndpoints",

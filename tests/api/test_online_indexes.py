@@ -15,7 +15,7 @@ from alt.storage.sqlite.store import Store
 
 ITEMS = 2_000
 WRONG_EVERY = 10  # an item whose attribute has another type than the index's key
-DEADLINE_SECONDS = 30.0
+DEADLINE_SECONDS = 60.0
 
 
 @pytest.fixture

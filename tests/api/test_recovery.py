@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-SECONDS_A_RESTORE_MAY_TAKE = 30
+PATIENCE_SECONDS = 60
 
 
 def create(client: Any, name: str) -> None:
@@ -50,7 +50,7 @@ def restore(server: Any, source: str, target: str, moment: float) -> None:
 
 
 def wait(client: Any, table: str) -> None:
-    end = time.monotonic() + SECONDS_A_RESTORE_MAY_TAKE
+    end = time.monotonic() + PATIENCE_SECONDS
     while client.describe_table(TableName=table)["Table"]["TableStatus"] != "ACTIVE":
         assert time.monotonic() < end
         time.sleep(0.02)
@@ -84,6 +84,10 @@ def test_the_moment_while_writes_go_on(start_server: Any, tmp_path: Path) -> Non
     thread = threading.Thread(target=write)
     thread.start()
     try:
+        end = time.monotonic() + PATIENCE_SECONDS
+        while len(acknowledged) <= 5:
+            assert time.monotonic() < end
+            time.sleep(0.01)
         time.sleep(0.5)
         moments = []
         for copy in range(3):

@@ -33,7 +33,7 @@ def left(client: Any, name: str) -> set[str]:
 
 
 def wait_until_left(client: Any, name: str, expected: set[str]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while (found := left(client, name)) != expected:
         assert time.monotonic() < deadline, found
         time.sleep(0.02)

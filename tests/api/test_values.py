@@ -358,7 +358,7 @@ def test_32_levels(dynamodb: Any, table: str, pk: str, refusal: Refusal, kind: s
 def test_absurd_depth_is_refused(dynamodb: Any, server: Any, table: str, levels: int) -> None:
     deep = '{"L":[' * levels + '{"S":"x"}' + "]}" * levels
     body = f'{{"TableName":"{table}","Item":{{"pk":{{"S":"x"}},"v":{deep}}}}}'
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     headers = {"X-Amz-Target": "DynamoDB_20120810.PutItem", "Content-Type": "application/x-amz-json-1.0"}
     connection.request("POST", "/", body, headers)
     assert connection.getresponse().status == 400

@@ -136,7 +136,7 @@ def test_a_signature_is_checked_whatever_certificate_comes_with_it(certifying: C
 def test_a_key_that_is_removed_counts_no_more_on_an_open_connection(certifying: Certifying) -> None:
     made = certifying.stored.create("leaving", "readonly", 5.0)
     client = certifying.client("leaving")
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not lists(client) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert lists(client)

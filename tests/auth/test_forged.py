@@ -154,7 +154,7 @@ class Draft:
 
 
 def send(port: int, raw: bytes) -> tuple[int, bytes]:
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         connection.sendall(raw)
         received = b""
         while chunk := connection.recv(65_536):
@@ -490,7 +490,7 @@ def test_an_offered_upgrade_hides_no_header_that_comes_twice(guarded: Guarded) -
     draft.add("Upgrade", "h2c")
     for status in (b"200", b"400"):
         raw = draft.raw().replace(b"Connection: close", b"Connection: Upgrade")
-        with socket.create_connection(("127.0.0.1", guarded.server.port), timeout=20) as connection:
+        with socket.create_connection(("127.0.0.1", guarded.server.port), timeout=60) as connection:
             connection.sendall(raw)
             assert connection.recv(65_536).startswith(b"HTTP/1.1 " + status)
         twice("X-Amz-Target", TARGET)(draft)
@@ -504,7 +504,7 @@ def test_requests_on_one_connection_are_verified_each_by_itself(guarded: Guarded
     raw = b"".join(
         draft.raw().replace(b"Connection: close", b"Connection: keep-alive") for draft in (good, forged)
     )
-    with socket.create_connection(("127.0.0.1", guarded.server.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", guarded.server.port), timeout=60) as connection:
         connection.sendall(raw + last.raw())
         received = b""
         while chunk := connection.recv(65_536):

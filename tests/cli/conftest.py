@@ -35,6 +35,12 @@ class Result(NamedTuple):
         return [line.split("\t") for line in self.out.splitlines()]
 
 
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that does not answer within two seconds may be well, on a busy machine."""
+    monkeypatch.setattr("alt.cli.commands.running.ANSWER_SECONDS", 60.0)
+
+
 @pytest.fixture
 def alt_process() -> Run:
     """Run `alt` in a pipe and in a process of its own, for what depends on that: what it logs, its signals."""

@@ -216,7 +216,7 @@ def test_one_flipped_bit_of_an_image_in_the_change_log(start_server: Any, alt: A
     client.restore_table_to_point_in_time(
         SourceTableName="Music", TargetTableName="Restored", RestoreDateTime=before
     )
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while "the restore of Restored failed" not in log.read_text() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert client.list_tables()["TableNames"] == ["Music"]

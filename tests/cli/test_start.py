@@ -65,7 +65,7 @@ def test_every_option_is_a_variable_of_the_environment_too(tmp_path: Path) -> No
         assert lines[0].startswith("Alt listens on http://127.0.0.2:")
         assert lines[1] == f"Data: {tmp_path}"
         process.terminate()
-        _, logged = process.communicate(timeout=20)
+        _, logged = process.communicate(timeout=60)
         assert "INFO alt.service: stopping" in logged
     with started(ALT_PORT="0", ALT_MEMORY="1") as (_, lines):
         assert lines[1] == "Data: in memory, gone when the server stops"
@@ -81,7 +81,7 @@ def test_who_listens_to_other_machines_is_warned() -> None:
         )
     with started("--port", "0", "--memory") as (process, _):
         process.terminate()
-        assert process.communicate(timeout=20)[1] == ""
+        assert process.communicate(timeout=60)[1] == ""
 
 
 def test_names_and_origins_may_be_given_in_the_environment() -> None:
@@ -283,7 +283,7 @@ def test_what_is_in_flight_is_finished(start_server: Any, tmp_path: Path, number
     while len(acknowledged) < 50:
         time.sleep(0.01)
     server.process.send_signal(number)
-    assert server.process.wait(timeout=20) == 0
+    assert server.process.wait(timeout=60) == 0
     for thread in threads:
         thread.join()
     assert not list((tmp_path / "tables").glob("*-wal"))

@@ -47,7 +47,7 @@ class Tail:
 
     def interrupt(self) -> tuple[int, str, str]:
         self.process.send_signal(signal.SIGINT)
-        out, err = self.process.communicate(timeout=20)
+        out, err = self.process.communicate(timeout=60)
         return self.process.returncode, out, err
 
 
@@ -108,7 +108,7 @@ def test_tail_ends_with_the_stream(client: Any, tail: Any, tmp_path: Path) -> No
     following = tail("--from", "trim", "--data-dir", tmp_path)
     assert following.line()
     client.update_table(TableName="Music", StreamSpecification={"StreamEnabled": False})
-    out, err = following.process.communicate(timeout=20)
+    out, err = following.process.communicate(timeout=60)
     assert (following.process.returncode, out, err) == (0, "", "The stream of Music was disabled.\n")
 
 

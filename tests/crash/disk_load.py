@@ -21,7 +21,7 @@ from tests.crash.ledger import BACKUPS, INDEXES, TABLES, Ledger, State, Step
 
 ONE, TWO, THREE = PLAIN = ("One", "Two", "Three")
 EXPIRING, INDEXED, PASSING = "Expiring", "Indexed", "Passing"
-WAIT_SECONDS = 30  # for what takes moments, on a busy machine
+WAIT_SECONDS = 120  # for what takes moments, or is tried again after 30 seconds, on a busy machine
 KEYS = 12  # of a client on a table
 MAX_TEXT = 3_000
 LARGE_BYTES = 300_000  # some 50 of them, and SQLite takes what is in the -wal over to the file
@@ -319,7 +319,7 @@ def run(load: list[Client], during: Callable[[], object]) -> None:
         for client in load:
             client.stop.set()
         for thread in threads:
-            thread.join(timeout=60)
+            thread.join(timeout=WAIT_SECONDS)
     assert not any(thread.is_alive() for thread in threads), "a request hangs"
 
 

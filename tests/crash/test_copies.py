@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
 
 DYING = Path(__file__).with_name("dying_server.py")
 ITEMS = 60
-NAMED = {"Delay": 1, "MaxAttempts": 20}
+NAMED = {"Delay": 1, "MaxAttempts": 60}
 
 
 def prepare(server: Any) -> Any:
@@ -50,7 +50,7 @@ def die(step: str, directory: Path, start_server: Any, operation: str, **paramet
     dying = start_server("--data-dir", directory, program=(str(DYING), step))
     with suppress(BotoCoreError, ClientError):
         getattr(dying.client(), operation)(**parameters)
-    assert dying.process.wait(timeout=20) == -9
+    assert dying.process.wait(timeout=60) == -9
 
 
 def check_restored(client: Any, directory: Path, name: str) -> None:
@@ -101,7 +101,7 @@ def test_a_restore(step: str, again: bool, start_server: Any, tmp_path: Path) ->
     die(step, tmp_path, start_server, "restore_table_from_backup", BackupArn=arn, TargetTableName="copy")
     if again and step != "restored":
         dying = [sys.executable, str(DYING), step, "--port", "0", "--data-dir", str(tmp_path)]
-        assert subprocess.run(dying, timeout=20, check=False).returncode == -9
+        assert subprocess.run(dying, timeout=60, check=False).returncode == -9
     client = start_server("--data-dir", tmp_path).client()
     check_restored(client, tmp_path, "copy")
     client.put_item(TableName="copy", Item={"pk": {"S": "new"}})
@@ -139,7 +139,7 @@ def test_the_deletion_of_a_table_that_leaves_something(step: str, start_server: 
     client, streams = server.client(), server.client("dynamodbstreams")
     assert client.list_tables()["TableNames"] == []
     assert len(changes(streams, arn)) == 1
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while True:
         (backup,) = client.list_backups(BackupType="SYSTEM")["BackupSummaries"]
         if backup["BackupStatus"] == "AVAILABLE":

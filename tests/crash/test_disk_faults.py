@@ -23,7 +23,7 @@ from tests.crash import disk_load, disk_log
 from tests.crash.faulty_disk import ALL_CALLS, FaultyDisk
 from tests.crash.ledger import Ledger
 
-ANSWER_SECONDS = 30  # no request may take longer, on a busy machine
+ANSWER_SECONDS = 60  # no request may take longer, on a busy machine
 STEPS = 2  # of each client that count as going on
 
 # What a kind of load may be answered, beside InternalServerError, when its file cannot be written.

@@ -22,6 +22,8 @@ from tests.crash.client import Client, Failed, Refused, Unanswered
 from tests.crash.history import ANY, Access, Request, Value, find_violation
 
 CLIENTS = 6
+LEAST_REQUESTS = 30  # until a kill
+PATIENCE_SECONDS = 60.0  # with a machine on which they take their time
 TABLES = ("one", "two")
 HOT = [f"{table}/{key}" for table in TABLES for key in ("a", "b")]
 NAMES = {"#v": "v"}
@@ -74,9 +76,9 @@ class _Recorder:
         self._history = history
         self._known: dict[str, Value] = dict.fromkeys(HOT)
 
-    def run(self, deadline: float) -> None:
+    def run(self, stopped: threading.Event) -> None:
         try:
-            while time.monotonic() < deadline:
+            while not stopped.is_set():
                 self._random.choice((self._get, self._write, self._write, self._read_all, self._transact))()
         except Unanswered:
             pass
@@ -169,20 +171,28 @@ class _Recorder:
 
 
 def record(servers: Sequence[Any], random: Random, seconds: float, *, kill: bool) -> list[Request]:
-    """The history of some clients, of whose servers the first may be killed.
+    """The history of some clients, of whose servers the first may be killed: of so long, and of so many requests at least.
 
     What has no answer can be done until it is known to be dead.
     """
     history: list[Request] = []
     faults: list[BaseException] = []
+    stopped = threading.Event()
+
+    def work(seconds: float, more: int) -> None:
+        """Let them work on."""
+        wanted, end = len(history) + more, time.monotonic() + PATIENCE_SECONDS
+        time.sleep(seconds)
+        while len(history) < wanted and not faults:
+            assert time.monotonic() < end, "requests are not answered"
+            time.sleep(0.01)
 
     def run(recorder: _Recorder) -> None:
         try:
-            recorder.run(deadline)
+            recorder.run(stopped)
         except BaseException as fault:
             faults.append(fault)
 
-    deadline = time.monotonic() + seconds * (2 if kill else 1)
     recorders = [
         _Recorder(servers[client % len(servers)].port, Random(random.random()), history)
         for client in range(CLIENTS)
@@ -191,12 +201,17 @@ def record(servers: Sequence[Any], random: Random, seconds: float, *, kill: bool
     for thread in threads:
         thread.start()
     died = inf
-    if kill:
-        time.sleep(seconds)
-        servers[0].kill()
-        died = time.monotonic()
-    for thread in threads:
-        thread.join()
+    try:
+        work(seconds, LEAST_REQUESTS)
+        if kill:
+            servers[0].kill()
+            died = time.monotonic()
+        if kill and len(servers) > 1:
+            work(seconds, 1)
+    finally:
+        stopped.set()
+        for thread in threads:
+            thread.join()
     assert not faults, faults
     return [
         each if each.is_answered else Request(each.begin, died, each.accesses, each.outcome)
@@ -232,14 +247,12 @@ def test_as_if_one_by_one(kills: int, seconds: float, start_server: Any, tmp_pat
     random = Random(seed)
     server = start_server("--data-dir", tmp_path)
     create_tables(server)
-    requests, state = 0, dict.fromkeys(HOT)
+    state = dict.fromkeys(HOT)
     for last in [False] * kills + [True]:
         history = record([server], random, seconds * random.uniform(0.5, 1), kill=not last)
-        requests += len(history)
         if not last:
             server = start_server("--data-dir", tmp_path)
         closing = read_all(server)
         violation = find_violation([*history, closing], state)
         assert violation is None, f"ALT_KILL_SEED={seed}: {violation}"
         state = {access.key: access.answer for access in closing.accesses}
-    assert requests > 30 * (kills + 1)

@@ -22,6 +22,8 @@ KILLS = 50
 SECONDS = 1.0  # at most, until a kill
 ACCOUNTS = 8
 BALANCE = 100
+TRANSFERS = 10  # before each kill, and after it
+PATIENCE_SECONDS = 60.0
 
 
 @pytest.mark.nightly
@@ -32,10 +34,9 @@ def test_as_if_one_by_one(start_server: Any, new_database: str) -> None:
     servers = [start_server("--engine", new_database) for _ in range(2)]
     create_tables(servers[0])
     wait_for(lambda: Client(servers[1].port).call("DescribeTable", TableName="two"))
-    requests, state = 0, dict.fromkeys(HOT)
+    state = dict.fromkeys(HOT)
     for last in [False] * KILLS + [True]:
         history = record(servers, random, SECONDS * random.uniform(0.5, 1), kill=not last)
-        requests += len(history)
         if not last:
             servers = [servers[1], start_server("--engine", new_database)]
         closing = read_all(servers[0])
@@ -46,12 +47,11 @@ def test_as_if_one_by_one(start_server: Any, new_database: str) -> None:
         violation = find_violation([*history, closing], state)
         assert violation is None, f"ALT_KILL_SEED={seed}: {violation}"
         state = {access.key: access.answer for access in closing.accesses}
-    assert requests > 30 * (KILLS + 1)
 
 
 def wait_for(work: Callable[[], Any]) -> Any:
     """Its answer, as soon as another server knows what has just been changed."""
-    end = time.monotonic() + 5
+    end = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
             return work()
@@ -68,9 +68,9 @@ class _Teller:
         self._random = random
         self.done = 0
 
-    def run(self, until: float) -> None:
+    def run(self, stopped: threading.Event) -> None:
         try:
-            while time.monotonic() < until:
+            while not stopped.is_set():
                 self._transfer()
         except (Failed, Unanswered):
             pass  # its server was killed
@@ -113,6 +113,15 @@ class _Teller:
                 raise
         else:
             self.done += 1
+
+
+def work(tellers: list[_Teller]) -> None:
+    """Let them work for a second, and for as long as it takes them to have done some transfers more."""
+    wanted, end = sum(teller.done for teller in tellers) + TRANSFERS, time.monotonic() + PATIENCE_SECONDS
+    time.sleep(1)
+    while sum(teller.done for teller in tellers) < wanted:
+        assert time.monotonic() < end, "no transfers are done"
+        time.sleep(0.01)
 
 
 def create_bank(client: Client) -> None:
@@ -160,20 +169,24 @@ def test_money_is_conserved_and_streams_are_whole(start_server: Any, new_databas
     done = 0
     for _ in range(5):
         tellers = [_Teller(servers[number % 2].port, Random(number)) for number in range(6)]
-        until = time.monotonic() + 2
-        threads = [threading.Thread(target=teller.run, args=(until,)) for teller in tellers]
+        stopped = threading.Event()
+        threads = [threading.Thread(target=teller.run, args=(stopped,)) for teller in tellers]
         for thread in threads:
             thread.start()
-        time.sleep(1)
-        servers[0].kill()
-        for thread in threads:
-            thread.join()
+        try:
+            work(tellers)
+            servers[0].kill()
+            work(tellers[1::2])  # the other server's
+        finally:
+            stopped.set()
+            for thread in threads:
+                thread.join()
         done += sum(teller.done for teller in tellers)
         servers = [servers[1], start_server("--engine", new_database)]
     client = Client(servers[0].port)
     found = {item["pk"]["S"]: item for item in scan(client, "bank")}
     counted = int(found["transfers"]["v"]["N"])
-    assert counted >= done > 100
+    assert counted >= done
     assert (
         sum(int(item["v"]["N"]) for name, item in found.items() if name != "transfers") == ACCOUNTS * BALANCE
     )

@@ -11,7 +11,9 @@ import botocore.exceptions
 
 WRITERS = 4
 ROUNDS = 3
-SECONDS = 0.6
+SECONDS = 0.3  # at least, before a reading and after it
+WRITES = 5  # likewise, of each writer
+PATIENCE_SECONDS = 60.0
 
 
 def _write(client: Any, writer: int, first: int, acknowledged: list[int]) -> None:
@@ -78,10 +80,10 @@ def test_nothing_is_lost_or_repeated(start_server: Any, tmp_path: Path) -> None:
         ]
         for thread in threads:
             thread.start()
-        time.sleep(SECONDS / 2)
+        _work(acknowledged)
         for reader in readers.values():
             reader.read(streams)
-        time.sleep(SECONDS / 2)
+        _work(acknowledged)
         server.kill()
         for thread in threads:
             thread.join()
@@ -90,7 +92,15 @@ def test_nothing_is_lost_or_repeated(start_server: Any, tmp_path: Path) -> None:
         for reader in readers.values():
             reader.read(streams)
         _check(readers, acknowledged, server.client())
-    assert sum(map(len, acknowledged)) > 50
+
+
+def _work(acknowledged: list[list[int]]) -> None:
+    """Let the writers work."""
+    wanted, end = [len(written) + WRITES for written in acknowledged], time.monotonic() + PATIENCE_SECONDS
+    time.sleep(SECONDS)
+    while any(len(written) < least for written, least in zip(acknowledged, wanted, strict=True)):
+        assert time.monotonic() < end, "writers do not go on"
+        time.sleep(0.01)
 
 
 def _check(readers: dict[str, _Reader], acknowledged: list[list[int]], client: Any) -> None:

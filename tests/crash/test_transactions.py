@@ -100,7 +100,7 @@ def die(step: str, directory: Path, start_server: Any) -> None:
     dying = start_server("--data-dir", directory, program=(str(DYING), step))
     with pytest.raises((BotoCoreError, ClientError)):
         dying.client().transact_write_items(**TRANSACTION)
-    assert dying.process.wait(timeout=20) == -9
+    assert dying.process.wait(timeout=60) == -9
 
 
 def check_state(client: Any, expected: dict[str, list[dict[str, Any]]]) -> None:
@@ -207,7 +207,7 @@ def test_killed_again_while_it_is_finished(
     die(first, tmp_path, start_server)
     died = subprocess.run(
         [sys.executable, str(DYING), second, "--port", "0", "--data-dir", str(tmp_path)],
-        timeout=20,
+        timeout=60,
         check=False,
     )
     assert died.returncode == -9

@@ -177,7 +177,7 @@ def test_any_text(bound: Bound, fuzz: str, times: int) -> None:
 def test_texts_made_to_hurt(bound: Bound, kind: str, text: str) -> None:
     started = time.process_time()
     try_out(bound, kind, text)
-    assert time.process_time() - started < 1
+    assert time.process_time() - started < 10  # a tenth of a second, or for ever
 
 
 @pytest.mark.parametrize(

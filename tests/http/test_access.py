@@ -18,7 +18,7 @@ ANSWER = tuple[int, dict[str, str], bytes]
 
 def ask(port: int, method: str = "POST", path: str = "/", **headers: str) -> ANSWER:
     """ListTables with these headers, `_` for `-`: status, headers by lower-case name, body."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     common = {"X-Amz-Target": "DynamoDB_20120810.ListTables", "Content-Type": "application/x-amz-json-1.0"}
     given = {name.replace("_", "-"): value for name, value in headers.items()}
     connection.request(method, path, b"{}" if method == "POST" else None, {**common, **given})
@@ -145,7 +145,7 @@ def test_other_names_are_refused(server: Any, host: str, method: str, path: str)
 
 
 def test_a_request_without_host_is_no_browsers(server: Any) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     connection.putrequest("POST", "/", skip_host=True)
     for header in (
         ("X-Amz-Target", "DynamoDB_20120810.ListTables"),

@@ -71,7 +71,7 @@ class Audited:
     def send(self, body: bytes, target: str = "DynamoDB_20120810.PutItem", **headers: str) -> None:
         lines = {"content-type": "application/x-amz-json-1.0", "x-amz-target": target, **headers}
         head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-        with socket.create_connection(("127.0.0.1", int(self.url.rpartition(":")[2])), 20) as connection:
+        with socket.create_connection(("127.0.0.1", int(self.url.rpartition(":")[2])), 60) as connection:
             connection.sendall(
                 f"POST / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {len(body)}\r\n"
                 f"{head}\r\n".encode("latin-1")
@@ -85,7 +85,7 @@ class Audited:
 
     def lines(self, number: int = 1) -> list[Any]:
         """The next lines, once there are so many."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while len(found := self.text().splitlines()[self._seen :]) < number and time.monotonic() < deadline:
             time.sleep(0.005)
         self._seen += len(found)
@@ -278,7 +278,7 @@ def test_the_command_its_signal_and_its_end(start_server: Callable[..., Any], tm
     server = start_server("--memory", "--audit", file, "--proxy-protocol")
 
     def ask() -> None:
-        with socket.create_connection(("127.0.0.1", server.port), 20) as connection:
+        with socket.create_connection(("127.0.0.1", server.port), 60) as connection:
             connection.sendall(header + b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
             while connection.recv(1_024):
                 pass
@@ -289,7 +289,7 @@ def test_the_command_its_signal_and_its_end(start_server: Callable[..., Any], tm
     assert (line["operation"], line["sourceIp"]) == ("GET /", "192.0.2.1")
     moved = file.rename(tmp_path / "moved")
     server.process.send_signal(signal.SIGHUP)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not file.exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     ask()

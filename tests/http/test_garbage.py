@@ -106,7 +106,7 @@ def send(url: str, operation: str, body: bytes, **headers: str) -> None:
 
 def requests_kept() -> int:
     """One may still be on its way out of the server's thread."""
-    for _ in range(200):
+    for _ in range(2_000):
         kept = sum(type(each) is Request for each in gc.get_objects())
         if not kept:
             return 0

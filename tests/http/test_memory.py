@@ -104,9 +104,10 @@ def server_with_table(start_server: Any) -> Any:
     return server
 
 
-def check_growth(server: Any, client: Client, count: int) -> None:
+def check_growth(server: Any, client: Client, count: int, leniency: int = 1) -> None:
     """How much memory has grown after `count` clients, a few having gone before them, once all is worked off."""
     allowed = ALLOWED_GROWTH_OF_SMALL_BODIES_BYTES if client in SMALL_BODIES else ALLOWED_GROWTH_BYTES
+    allowed *= leniency
     for _ in range(10):
         client(server.port)
     before = resident_bytes(server)
@@ -143,4 +144,5 @@ def test_nothing_is_kept(server_with_table: Any, client: Client) -> None:
 @pytest.mark.nightly
 @pytest.mark.parametrize("client", CLIENTS)
 def test_nothing_is_kept_of_a_thousand(server_with_table: Any, client: Client) -> None:
-    check_growth(server_with_table, client, 1_000)
+    # Whatever were kept of so many would be a third of a gigabyte at least.
+    check_growth(server_with_table, client, 1_000, leniency=2)

@@ -18,7 +18,7 @@ class Wire:
     """A raw connection and the answers on it."""
 
     def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
         self._received = b""
 
     def send(self, data: bytes) -> None:

@@ -142,7 +142,12 @@ def test_it_is_counted(server: Server, case: str) -> None:
     do, name, labels, expected = COUNTED[case]
     before = scraped(server.url).get(name, **labels) or 0
     do(server)
-    assert (scraped(server.url).get(name, **labels) or 0) - before == expected
+    # What is done may be seen a moment before it is counted.
+    end = time.monotonic() + 60
+    while (counted := (scraped(server.url).get(name, **labels) or 0) - before) < expected:
+        assert time.monotonic() < end, counted
+        time.sleep(0.01)
+    assert counted == expected
 
 
 def test_a_stream_that_is_not_read_to_its_end_lags(server: Server) -> None:

@@ -316,7 +316,7 @@ def check(services: list[Service], requests: list[tuple[str, dict[str, Any]]]) -
             service.close()
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(requests=st.lists(REQUESTS, min_size=1, max_size=12))
 def test_answers_are_the_same(requests: list[tuple[str, dict[str, Any]]]) -> None:
     check([Service(), Service(in_dictionary=True)], requests)
@@ -333,7 +333,7 @@ def empty(postgres: Cluster, shared_database: str) -> Callable[[], str]:
     return emptied
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(requests=st.lists(REQUESTS, min_size=1, max_size=12))
 def test_answers_are_the_same_from_a_database(
     empty: Callable[[], str], requests: list[tuple[str, dict[str, Any]]]
@@ -341,7 +341,7 @@ def test_answers_are_the_same_from_a_database(
     check([Service(), Service(database=empty())], requests)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(requests=st.lists(REQUESTS, min_size=1, max_size=12))
 def test_answers_are_the_same_where_all_is_decided_beside_the_event_loop(
     requests: list[tuple[str, dict[str, Any]]],

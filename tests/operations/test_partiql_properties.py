@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -26,6 +26,7 @@ from tests.storage.test_filters import STRATEGIES, Draw, paths_of
 EXAMPLES = 300
 NIGHTLY_EXAMPLES = 1_000
 NIGHTLY_SEARCHES = 20
+MOST_SEARCHES = 10  # until enough was tried
 KEYS = [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}]
 ATTRIBUTES = [{"AttributeName": "pk", "AttributeType": "S"}, {"AttributeName": "sk", "AttributeType": "N"}]
 
@@ -206,10 +207,20 @@ def compare_with_scans(tables: Service, examples: int) -> None:
             stated = {"Statement": text} | ({"Parameters": writer.given} if writer.given else {})
             assert found(tables, "ExecuteStatement", stated) == scanned, text
 
-    agree()
-    # That enough of both is tried: most searches refuse and find a third, but one that stays near one example does not.
-    assert counts["refused"] < 0.6 * counts["examples"]
-    assert counts["found"] > 0.1 * counts["examples"]
+    search_until_enough(agree, counts)
+
+
+def search_until_enough(search: Callable[[], None], counts: Counter[str]) -> None:
+    """Most searches refuse a third and find a third, but one that stays near one example does not: then there is another."""
+
+    def is_enough() -> bool:
+        return counts["refused"] < 0.6 * counts["examples"] and counts["found"] > 0.1 * counts["examples"]
+
+    for _ in range(MOST_SEARCHES):
+        search()
+        if is_enough():
+            break
+    assert is_enough(), counts
 
 
 def found(tables: Service, operation: str, request: Any) -> list[str] | None:
@@ -319,10 +330,7 @@ def compare_with_conditions(tables: Service, examples: int) -> None:
             assert items == sorted(sorted(items, key=_sort_key, reverse=_falls(order)), key=_partition,
                                    reverse="pk DESC" in order)  # fmt: skip
 
-    agree()
-    # That enough of both is tried: most searches refuse and find a third, but one that stays near one example does not.
-    assert counts["refused"] < 0.6 * counts["examples"]
-    assert counts["found"] > 0.1 * counts["examples"]
+    search_until_enough(agree, counts)
 
 
 def _sort_key(item: Any) -> int:

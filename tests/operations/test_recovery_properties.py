@@ -73,7 +73,7 @@ def contents(service: Any, table: str) -> dict[str, Any]:
 
 
 @given(steps=st.lists(STEPS, max_size=8), data=st.data())
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 def test_a_restore_to_a_moment_equals_a_scan_of_that_moment(service: Any, steps: Any, data: Any) -> None:
     fresh = type(service)()
     fresh.create(

@@ -179,7 +179,7 @@ def test_no_more_tables_than_the_quota(service: Any, monkeypatch: pytest.MonkeyP
     assert error == "LimitExceededException"
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 @given(names=st.sets(st.text("aB-_.9", min_size=3, max_size=5), max_size=12), limit=st.integers(1, 13))
 def test_pages_of_names_join_to_all_names_in_byte_order(
     any_service: Any, names: set[str], limit: int

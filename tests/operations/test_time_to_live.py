@@ -278,7 +278,7 @@ VALUES = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     ATTRIBUTES,
     st.lists(st.dictionaries(ATTRIBUTES, VALUES, max_size=3), max_size=30),

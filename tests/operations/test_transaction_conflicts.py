@@ -30,7 +30,7 @@ class Gate:
 
     def pass_(self, step: str) -> None:
         if step == "prepared":
-            assert self.is_open.wait(10)
+            assert self.is_open.wait(60)
 
 
 GATE = Gate()
@@ -76,7 +76,7 @@ def meeting(service: Service, operation: str, *, transaction: Any = BOTH, **requ
             while not (table.contended or under_way.done()):
                 await asyncio.sleep(0.001)
             met = asyncio.ensure_future(service.begin(operation, **request))
-            await asyncio.sleep(0.01)
+            await asyncio.wait([met], timeout=0.2)  # some wait for the gate
         finally:
             GATE.is_open.set()
         await under_way
@@ -84,7 +84,7 @@ def meeting(service: Service, operation: str, *, transaction: Any = BOTH, **requ
         assert table.contended == set()
         return body
 
-    return asyncio.run(asyncio.wait_for(run(), 10))
+    return asyncio.run(asyncio.wait_for(run(), 60))
 
 
 WRITES: dict[str, dict[str, Any]] = {

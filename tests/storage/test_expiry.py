@@ -194,7 +194,7 @@ def test_the_next_start_takes_up_a_change_cut_short(tmp_path: Path, asked: str, 
 
     async def start(store: Store) -> None:
         store.recover()
-        for _ in range(1_000):
+        for _ in range(6_000):
             current = time_to_live(store)
             assert current is not None
             if current.status == settled:

@@ -32,6 +32,7 @@ from alt.values.json import dumps
 EXAMPLES = 300
 NIGHTLY_EXAMPLES = 1_000
 NIGHTLY_SEARCHES = 20
+MOST_SEARCHES = 10  # until enough was tried
 
 NAMES = [
     *("a", "b", "c", "a.b", "a[0]", 'a"b', "a\\b", 'a\\"', "'", "$", "#", " ", "S", "M", "é", "𝄞", "\uffff"),
@@ -416,6 +417,14 @@ def compare(examples: int) -> None:
             assert found in (0, 1)
             assert bool(found) is evaluated
 
-    agree()
-    assert counts["compiled"] > 0.75 * counts["conditions"]
-    assert counts["true"] > 0.05 * counts["decisions"]  # a quarter in most searches, a sixth in some
+    def is_enough() -> bool:
+        """Most searches compile nineteen of twenty and find a quarter true, but one that stays near one example does not."""
+        return (
+            counts["compiled"] > 0.75 * counts["conditions"] and counts["true"] > 0.05 * counts["decisions"]
+        )
+
+    for _ in range(MOST_SEARCHES):
+        agree()
+        if is_enough():
+            break
+    assert is_enough(), counts

@@ -92,7 +92,7 @@ def test_a_reader_of_an_older_state_is_not_disturbed(tmp_path: Path) -> None:
             await no_longer_written(work)
             assert log_bytes(store) > 0
             assert reader.execute("SELECT count(*) FROM item").get == 1
-            await asyncio.wait_for(put(table, "c"), 5)  # nor are writes
+            await asyncio.wait_for(put(table, "c"), 60)  # nor are writes
         await no_longer_written(work)
         assert log_bytes(store) == 0
         assert table.counts().items == 3

@@ -183,7 +183,7 @@ class Harness:
             self.store.recover()
 
     async def finish(self) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while any(each.status != "ACTIVE" for each in self.definition.indexes):
                 await asyncio.sleep(0.001)
 
@@ -279,7 +279,7 @@ def small_steps() -> Any:
 
 
 def test_in_memory() -> None:
-    @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.lists(OPERATIONS, max_size=40))
     def check(operations: list[tuple[Any, ...]]) -> None:
         asyncio.run(run(None, operations))
@@ -288,7 +288,7 @@ def test_in_memory() -> None:
 
 
 def test_on_disk() -> None:
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.lists(OPERATIONS, max_size=40))
     def check(operations: list[tuple[Any, ...]]) -> None:
         with tempfile.TemporaryDirectory() as directory:

@@ -52,7 +52,7 @@ def run(directory: Path | None, decide: Callable[[Table], Decide], count: int) -
         await store.close()
         return written
 
-    return asyncio.run(asyncio.wait_for(with_store(), 20))
+    return asyncio.run(asyncio.wait_for(with_store(), 60))
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -113,5 +113,5 @@ def test_a_group_that_has_taken_its_time_leaves_the_rest_to_the_next(
         assert await asyncio.gather(*waiting) == [True] * 5
         await store.close()
 
-    asyncio.run(asyncio.wait_for(with_store(), 20))
+    asyncio.run(asyncio.wait_for(with_store(), 60))
     assert len(groups) == 2 * 5

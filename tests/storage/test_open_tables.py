@@ -132,7 +132,7 @@ def test_who_waits_longest_is_let_in_first(tmp_path: Path) -> None:
         assert not order
         for table in held:
             table.release()
-        await asyncio.wait_for(asyncio.gather(*waiting), 10)
+        await asyncio.wait_for(asyncio.gather(*waiting), 60)
         assert order == list("efgh")
 
     on_store(tmp_path, test)

@@ -41,7 +41,7 @@ def test_the_transaction_fails_and_the_other_table_goes_on(tmp_path: Path, in_me
         assert first.counts().items == 1
         await store.close()
 
-    asyncio.run(asyncio.wait_for(run(), 10))
+    asyncio.run(asyncio.wait_for(run(), 60))
 
 
 def test_a_write_that_comes_too_late_is_told_so(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_a_write_that_comes_too_late_is_told_so(tmp_path: Path) -> None:
             await second.alone(lambda: None)
         await store.close()
 
-    asyncio.run(asyncio.wait_for(run(), 10))
+    asyncio.run(asyncio.wait_for(run(), 60))
 
 
 def test_a_transaction_cancelled_as_it_is_granted_a_table_does_not_keep_it(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_a_transaction_cancelled_as_it_is_granted_a_table_does_not_keep_it(tmp_p
         assert (first.counts().items, second.counts().items) == (1, 0)
         await store.close()
 
-    asyncio.run(asyncio.wait_for(run(), 10))
+    asyncio.run(asyncio.wait_for(run(), 60))
 
 
 # A file that goes while others look at it

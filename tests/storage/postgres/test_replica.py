@@ -14,13 +14,15 @@ import pytest
 from alt.storage.postgres.store import Store
 from tests.conftest import Server, prepared_database
 from tests.postgres import Cluster
-from tests.storage.postgres.test_faults import SOCKET, Proxy, assert_refused, status, until
+from tests.storage.postgres.test_faults import SOCKET, Proxy, assert_refused, status, until, until_ready
 
 pytestmark = pytest.mark.xdist_group("replica")
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 # Nothing is asked of a standby that hangs for longer than its two seconds.
 HANGING_SECONDS = 8.0
+# And whatever is asked of it takes those two seconds.
+ASKED_SECONDS = 1.5
 KEY = {"pk": {"S": "a"}, "sk": {"S": "1"}}
 OF_A = {"KeyConditionExpression": "pk = :a", "ExpressionAttributeValues": {":a": {"S": "a"}}}
 MUSIC = {
@@ -112,6 +114,22 @@ def eventually(holds: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+def comes_to(read: Callable[[], Any], expected: Any) -> None:
+    """What was read from the standby once is, unless a busy machine has kept that from answering in time."""
+    eventually(lambda: bool(read() == expected))
+
+
+def quickest(work: Callable[[], None]) -> float:
+    """The seconds it takes at best, of a few times within the five seconds for which a standby is left alone."""
+    taken = []
+    end = time.monotonic() + 3
+    while not taken or (len(taken) < 5 and time.monotonic() < end):
+        begun = time.monotonic()
+        work()
+        taken.append(time.monotonic() - begun)
+    return min(taken)
+
+
 def get(client: Any, table: str = "Music", **options: Any) -> str:
     value: str = client.get_item(TableName=table, Key=KEY, **options)["Item"]["value"]["S"]
     return value
@@ -177,27 +195,28 @@ def select_in_a_batch(client: Any, **options: Any) -> Any:
 )
 def test_only_a_read_that_is_not_consistent_is_the_standbys(read: Any, pair: Pair) -> None:
     client = pair.client
-    assert read(client)["value"] == read(client, ConsistentRead=False)["value"] == {"S": "old"}
-    assert read(client, ConsistentRead=True)["value"] == {"S": "new"}
+    comes_to(lambda: read(client)["value"], {"S": "old"})
+    comes_to(lambda: read(client, ConsistentRead=False)["value"], {"S": "old"})
+    assert all(read(client, ConsistentRead=True)["value"] == {"S": "new"} for _ in range(3))
 
 
 def test_an_item_is_the_standbys_unless_it_is_read_consistently(pair: Pair) -> None:
-    assert get(pair.client) == "old"
-    assert get(pair.client, ConsistentRead=True) == "new"
+    comes_to(lambda: get(pair.client), "old")
+    assert all(get(pair.client, ConsistentRead=True) == "new" for _ in range(3))
     used = pair.client.get_item(TableName="Music", Key=KEY, ReturnConsumedCapacity="TOTAL")
     assert used["ConsumedCapacity"]["CapacityUnits"] == 0.5
 
 
 def test_a_global_index_is_read_from_the_standby(pair: Pair) -> None:
-    found = pair.client.query(
-        TableName="Music",
-        IndexName="by-owner",
-        KeyConditionExpression="#o = :x",
-        ExpressionAttributeNames={"#o": "owner"},
-        ExpressionAttributeValues={":x": {"S": "x"}},
-    )
-    assert _one(found["Items"])["value"] == {"S": "old"}
-    assert _one(pair.client.scan(TableName="Music", IndexName="by-owner")["Items"])["value"] == {"S": "old"}
+    owned = {
+        "TableName": "Music",
+        "IndexName": "by-owner",
+        "KeyConditionExpression": "#o = :x",
+        "ExpressionAttributeNames": {"#o": "owner"},
+        "ExpressionAttributeValues": {":x": {"S": "x"}},
+    }
+    comes_to(lambda: _one(pair.client.query(**owned)["Items"])["value"], {"S": "old"})
+    comes_to(lambda: scan(pair.client, IndexName="by-owner")["value"], {"S": "old"})
 
 
 def test_of_one_batch_each_table_is_read_as_it_asks(pair: Pair) -> None:
@@ -207,9 +226,12 @@ def test_of_one_batch_each_table_is_read_as_it_asks(pair: Pair) -> None:
     pair.fall_behind()
     pair.put("new", "Films")
     wanted = {"Music": {"Keys": [KEY]}, "Films": {"Keys": [KEY], "ConsistentRead": True}}
-    found = pair.client.batch_get_item(RequestItems=wanted)["Responses"]
-    assert _one(found["Music"])["value"] == {"S": "old"}
-    assert _one(found["Films"])["value"] == {"S": "new"}
+
+    def read() -> list[Any]:
+        found = pair.client.batch_get_item(RequestItems=wanted)["Responses"]
+        return [_one(found[table])["value"] for table in wanted]
+
+    comes_to(read, [{"S": "old"}, {"S": "new"}])
     pair.client.delete_table(TableName="Films")
 
 
@@ -285,9 +307,11 @@ def test_a_standby_on_which_a_statement_is_given_up_is_left_alone(pair: Pair) ->
     begun = time.monotonic()
     assert query(pair.client)["value"] == {"S": "new"}
     assert time.monotonic() - begun < HANGING_SECONDS
-    begun = time.monotonic()
-    assert (get(pair.client), scan(pair.client)["value"]) == ("new", {"S": "new"})
-    assert time.monotonic() - begun < 1.0  # nobody asks it meanwhile
+
+    def read() -> None:
+        assert (get(pair.client), scan(pair.client)["value"]) == ("new", {"S": "new"})
+
+    assert quickest(read) < ASKED_SECONDS  # nobody asks it meanwhile
 
 
 def test_what_may_be_old_is_read_while_the_primary_is_away(pair: Pair) -> None:
@@ -304,7 +328,8 @@ def test_reads_go_on_when_the_standby_dies(pair: Pair) -> None:
     reads = (batch_get, query, scan, select_one)
     assert get(pair.client) == "new"
     assert [read(pair.client)["value"]["S"] for read in reads] == ["new"] * len(reads)
-    assert (status(pair.server, "/"), status(pair.server, "/ready")) == (200, 200)
+    assert status(pair.server, "/") == 200
+    until_ready(pair.server)
     assert "the replica is not read from for now; the database" in pair.log.read_text()
     pair.standby.start()
 
@@ -351,9 +376,11 @@ def test_a_standby_that_hangs(pair: Pair, start_server: Any, tmp_path: Path) -> 
     begun = time.monotonic()
     assert (get(client), query(client)["value"]) == ("new", {"S": "new"})
     assert time.monotonic() - begun < HANGING_SECONDS
-    begun = time.monotonic()
-    assert (get(client), query(client)["value"]) == ("new", {"S": "new"})
-    assert time.monotonic() - begun < 1.0
+
+    def read() -> None:
+        assert (get(client), query(client)["value"]) == ("new", {"S": "new"})
+
+    assert quickest(read) < ASKED_SECONDS
     proxy.is_hanging = False
     eventually(lambda: get(client) == "old")
     proxy.close()
@@ -372,7 +399,7 @@ def test_a_standby_that_is_away_at_the_start(
     client.create_table(TableName="Music", **MUSIC)
     client.put_item(TableName="Music", Item={**KEY, "value": {"S": "new"}})
     assert [get(client) for _ in range(3)] == ["new"] * 3
-    eventually(lambda: status(server, "/ready") == 200)
+    until_ready(server)
     said = log.read_text()
     assert said.count("the replica is not read from for now; the database cannot be reached: ") == 1
     assert "secret" not in said
@@ -390,10 +417,16 @@ def test_what_is_no_copy_of_the_database_is_not_read_from(
         if number == 0:
             client.create_table(TableName="Music", **MUSIC)
             client.put_item(TableName="Music", Item={**KEY, "value": {"S": "new"}})
+
+        def is_told(log: Path = log) -> bool:
+            return 'relation "fence" does not exist' in log.read_text()
+
+        if number == 0:
+            eventually(is_told)
         end = time.monotonic() + 0.5
         while time.monotonic() < end:
             assert get(client) == "new"
-        assert ('relation "fence" does not exist' in log.read_text()) is (number == 0)
+        assert is_told() is (number == 0)
 
 
 def test_the_operator_is_told_of_a_replica_that_does_not_catch_up(
@@ -401,6 +434,7 @@ def test_the_operator_is_told_of_a_replica_that_does_not_catch_up(
 ) -> None:
     monkeypatch.setattr("alt.storage.postgres.replica.BEHIND_SECONDS", 0.1)
     another = prepared_database(postgres)
+    message = "the replica does not know the tables as they are"
 
     async def change_nothing(_connection: Any) -> None:
         """But the revision."""
@@ -409,8 +443,11 @@ def test_the_operator_is_told_of_a_replica_that_does_not_catch_up(
         store = Store(new_database, replica=another)
         await store.open()
         await store.catalog.change(change_nothing)
-        await asyncio.sleep(0.6)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while message not in caplog.text:
+                await asyncio.sleep(0.02)
+        await asyncio.sleep(0.3)  # some looks more
         await store.close()
 
     asyncio.run(serve())
-    assert caplog.text.count("the replica does not know the tables as they are") == 1
+    assert caplog.text.count(message) == 1

@@ -11,10 +11,9 @@ import pytest
 
 from alt.errors import ApiError
 from alt.storage.postgres.maintenance import lease
-from alt.storage.postgres.store import FOLLOW_SECONDS
 from tests.operations.conftest import Service
 
-SOON_SECONDS = 2 * FOLLOW_SECONDS
+PATIENCE_SECONDS = 60.0
 BY_OWNER = {
     "IndexName": "by-owner",
     "KeySchema": [{"AttributeName": "owner", "KeyType": "HASH"}],
@@ -43,8 +42,24 @@ def both(begin: Callable[[], Service]) -> tuple[Service, Service]:
     """Two servers that know the table Music."""
     one, other = begin(), begin()
     one.create()
-    other.run(asyncio.sleep(SOON_SECONDS))
+    knows(other, "Music")
     return one, other
+
+
+def until(service: Service, holds: Callable[[], bool]) -> None:
+    """Let a server go on until it is so."""
+
+    async def wait() -> None:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not holds():
+                await asyncio.sleep(0.01)
+
+    service.run(wait())
+
+
+def knows(service: Service, *names: str) -> None:
+    """Return once a server knows these tables, and no others."""
+    until(service, lambda: service.store.names() == list(names))
 
 
 def put(service: Service, key: str, **attributes: Any) -> None:
@@ -69,7 +84,7 @@ def test_a_table_is_known_everywhere_soon(both: tuple[Service, Service]) -> None
     put(one, "a")
     assert other("GetItem", TableName="Music", Key={"pk": {"S": "a"}})["Item"] == {"pk": {"S": "a"}}
     one("DeleteTable", TableName="Music")
-    other.run(asyncio.sleep(SOON_SECONDS))
+    knows(other)
     assert other("ListTables")["TableNames"] == []
 
 
@@ -212,7 +227,7 @@ def test_the_work_of_a_dead_server_is_taken_over(
     one, other = begin(), begin()
     one.create(AttributeDefinitions=OWNER, GlobalSecondaryIndexes=[BY_OWNER])
     one.run(one.store.work())  # has the lease, and does nothing more
-    other.run(asyncio.sleep(SOON_SECONDS))
+    knows(other, "Music")
     specification = {"AttributeName": "expires", "Enabled": True}
     other("UpdateTimeToLive", TableName="Music", TimeToLiveSpecification=specification)
     described = other("DescribeTimeToLive", TableName="Music")["TimeToLiveDescription"]
@@ -231,11 +246,11 @@ def test_a_restore_is_taken_over_from_a_dead_server(
     one("DeleteTable", TableName="Music")
     one("RestoreTableFromBackup", TargetTableName="Music", BackupArn=arn)
     # Whatever it has begun, it does nothing more.
-    other.run(asyncio.sleep(1.0))
+    until(other, lambda: other.store.table("Music") is not None)
     other.run(other.store.work())
     assert other.describe()["TableStatus"] == "ACTIVE"
     assert other.describe()["ItemCount"] == len(owned(other, "x")) == 300
-    one.run(asyncio.sleep(SOON_SECONDS))
+    until(one, lambda: one.store.table("Music") is not None)
     one.run(one.store.work())
     assert one.describe()["ItemCount"] == 300
 
@@ -260,7 +275,7 @@ def is_let_in(service: Service, **item: Any) -> bool:
 def test_a_tables_throughput_is_that_of_all_servers_together(begin: Callable[..., Service]) -> None:
     one, other = begin(enforce_throughput=True), begin(enforce_throughput=True)
     one.create(ProvisionedThroughput={"ReadCapacityUnits": 1, "WriteCapacityUnits": 1})
-    other.run(asyncio.sleep(SOON_SECONDS))
+    knows(other, "Music")
     heard(one, other)
     put(one, "large", text={"S": "x" * 200 * 1024})  # 201 of the 300 units that a table of one has saved
     assert is_let_in(other, text={"S": "x" * 90 * 1024})  # 91 of them
@@ -284,7 +299,7 @@ def test_an_indexs_throughput_is_that_of_all_servers_together(begin: Callable[..
         GlobalSecondaryIndexes=[{**BY_OWNER, "ProvisionedThroughput": few}],
         ProvisionedThroughput=many,
     )
-    other.run(asyncio.sleep(SOON_SECONDS))
+    knows(other, "Music")
     heard(one, other)
     put(one, "large", owner={"S": "x"}, text={"S": "x" * 310 * 1024})
     assert is_let_in(other)
