@@ -81,7 +81,7 @@ class Pages:
         while size < MAX_PAGE_BYTES and scanned != limit:
             wanted = _part(scanned, size, limit)
             found = await rows.next(wanted, MAX_PAGE_BYTES - size)
-            part = [Stored(row["size"], row["item"]) for row in found]
+            part = [Stored(row[2], row[3]) for row in found]  # size and item: by name it takes twice as long
             size += sum(stored.size for stored in part)
             scanned += len(part)
             if part:
