@@ -33,7 +33,7 @@ def main() -> None:
         _run(python, "-m", "pip", "install", "--quiet", "build", "pyinstaller", "boto3", cwd=work)
         _run(python, "-m", "build", "--outdir", DIST, ROOT, cwd=work)
         (wheel,) = DIST.glob("*.whl")
-        _run(python, "-m", "pip", "install", "--quiet", f"{wheel}[sql]", cwd=work)
+        _run(python, "-m", "pip", "install", "--quiet", f"{wheel}[postgres,sql]", cwd=work)
         _try(python, scripts / f"alt{SUFFIX}", work)
 
         options = ("--log-level", "ERROR", "--noconfirm", "--distpath", DIST, "--workpath", work / "build")

@@ -38,6 +38,16 @@ def main() -> None:
         )
         assert asked.stdout == "square\n49\n", asked
         _check_encryption(binary, Path(folder))
+    _check_driver(binary)
+
+
+def _check_driver(binary: str) -> None:
+    """The driver of databases is in the binary: it looks for one where there is none."""
+    nowhere = "postgresql://alt@127.0.0.1:1/alt"
+    asked = subprocess.run(
+        [binary, "engine", "check", "--engine", nowhere], capture_output=True, text=True, check=False
+    )
+    assert "the database cannot be reached" in asked.stderr, asked
 
 
 def _check_encryption(binary: str, folder: Path) -> None:
