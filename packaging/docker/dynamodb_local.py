@@ -86,8 +86,9 @@ def _read(words: Sequence[str]) -> dict[str, str]:
 
 
 def environment(arguments: Sequence[str], given: Mapping[str, str]) -> dict[str, str]:
-    """The image's `ALT_DATA_DIR`, which commands find the server by, does not go with a server in memory."""
-    if "--memory" not in arguments and "ALT_MEMORY" not in given:
+    """The image's `ALT_DATA_DIR`, which commands find the server by, goes with no server in memory or on a database."""
+    options = {word.partition("=")[0] for word in arguments}
+    if not options & {"--memory", "--engine"} and not given.keys() & {"ALT_MEMORY", "ALT_ENGINE"}:
         return dict(given)
     return {name: value for name, value in given.items() if name != "ALT_DATA_DIR"}
 

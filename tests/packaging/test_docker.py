@@ -134,9 +134,17 @@ def test_dynamodb_locals_options_start_a_server(
 
 @pytest.mark.parametrize(
     ("words", "given", "is_kept"),
-    [("", {}, True), ("-inMemory", {}, False), ("--memory", {}, False), ("", {"ALT_MEMORY": "1"}, False)],
+    [
+        ("", {}, True),
+        ("-inMemory", {}, False),
+        ("--memory", {}, False),
+        ("", {"ALT_MEMORY": "1"}, False),
+        ("--engine postgresql://db/alt", {}, False),
+        ("start --engine=postgresql://db/alt", {}, False),
+        ("", {"ALT_ENGINE": "postgresql://db/alt"}, False),
+    ],
 )
-def test_the_images_directory_does_not_go_with_memory(
+def test_the_images_directory_goes_with_no_other_place_for_the_data(
     words: str, given: dict[str, str], is_kept: bool
 ) -> None:
     made = entry.environment(entry.command(words.split()), {"ALT_DATA_DIR": "/data", "HOME": "/", **given})
