@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from alt.config import Settings, default_data_dir, without_password
 
@@ -15,18 +16,17 @@ from ..asking.encryption_key import secret, take_key_file
 from ..logs import LogFormat, log_to_stderr
 from ..settings import setting_options
 
+# Where the data may be kept, with the settings that are about that place alone.
+PLACES: Mapping[str, tuple[str, ...]] = {
+    "memory": (),
+    "data_dir": ("encryption_key_file",),
+    "engine": ("engine_replica", "keys_secret_file"),
+}
+
 
 @click.command()
 @setting_options
-def start(
-    memory: bool,
-    data_dir: Path | None,
-    encryption_key_file: Path | None,
-    engine: str | None,
-    log_level: str,
-    log_format: LogFormat,
-    **others: Any,
-) -> None:
+def start(log_level: str, log_format: LogFormat, **given: Any) -> None:
     """Serve the DynamoDB API.
 
     \b
@@ -38,11 +38,14 @@ def start(
     from alt.storage.engine import UnusableEngineError
     from alt.storage.sqlite.data_directory import UnusableDataError
 
-    _check_place(memory, data_dir, encryption_key_file, engine, others["engine_replica"])
-    take_key_file(encryption_key_file)
-    directory = None if memory or engine is not None else (data_dir or default_data_dir()).absolute()
+    given = _without_other_places(given)
+    memory, data_dir, key_file = (given.pop(name) for name in ("memory", "data_dir", "encryption_key_file"))
+    _check_place(memory, data_dir, key_file, given["engine"], given["engine_replica"])
+    take_key_file(key_file)
+    is_elsewhere = memory or given["engine"] is not None
+    directory = None if is_elsewhere else (data_dir or default_data_dir()).absolute()
     key = None if directory is None else secret(directory)
-    settings = Settings(data_dir=directory, engine=engine, encryption_key=key, **others)
+    settings = Settings(data_dir=directory, encryption_key=key, **given)
     _check_tls(settings)
     _check_auth(settings)
     if settings.audit is None and (settings.audit_values or settings.audit_max_bytes is not None):
@@ -96,6 +99,16 @@ def _place(settings: Settings) -> str:
     if settings.engine_replica is None:
         return place
     return f"{place}, with a replica at {without_password(settings.engine_replica)}"
+
+
+def _without_other_places(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Where the command line says a place, what the environment or a file say of others does not count."""
+    source = click.get_current_context().get_parameter_source
+    said = {name for name in given if source(name) is ParameterSource.COMMANDLINE}
+    if said.isdisjoint(PLACES):
+        return dict(given)
+    others = {name for place, about in PLACES.items() if place not in said for name in (place, *about)} - said
+    return {name: None if name in others else value for name, value in given.items()}
 
 
 def _check_place(

@@ -71,6 +71,38 @@ def test_every_option_is_a_variable_of_the_environment_too(tmp_path: Path) -> No
         assert lines[1] == "Data: in memory, gone when the server stops"
 
 
+NOWHERE = "postgresql://alt@127.0.0.1:1/alt"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "place"),
+    [
+        (["--memory"], {"ALT_DATA_DIR": "elsewhere"}, "in memory, gone when the server stops"),
+        (
+            ["--memory"],
+            {"ALT_ENGINE": NOWHERE, "ALT_ENGINE_REPLICA": NOWHERE},
+            "in memory, gone when the server stops",
+        ),
+        (["--memory"], {"ALT_ENCRYPTION_KEY_FILE": "a.key"}, "in memory, gone when the server stops"),
+        (["--data-dir", "here"], {"ALT_MEMORY": "1"}, "here"),
+        (["--data-dir", "here"], {"ALT_ENGINE": NOWHERE, "ALT_ENGINE_REPLICA": NOWHERE}, "here"),
+        (["--engine", NOWHERE], {"ALT_DATA_DIR": "elsewhere", "ALT_MEMORY": "1"}, NOWHERE),
+        (["--engine", NOWHERE], {"ALT_ENGINE_REPLICA": NOWHERE}, f"{NOWHERE}, with a replica at {NOWHERE}"),
+    ],
+)
+def test_the_place_on_the_command_line_goes_before_others_in_the_environment(
+    arguments: list[str],
+    environment: dict[str, str],
+    place: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with started("--port", "0", *arguments, **environment) as (_, lines):
+        assert lines[1] in (f"Data: {place}", f"Data: {tmp_path / place}")
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_who_listens_to_other_machines_is_warned() -> None:
     with started("--port", "0", "--memory", "--host", "0.0.0.0") as (process, lines):
         assert process.stderr is not None
