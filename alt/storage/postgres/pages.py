@@ -30,6 +30,10 @@ MAX_ROWS = 512
 # What may take longer to test or to cut, in microseconds, leaves the event loop.
 MAX_LOOK_COST = 10_000.0
 
+# Where a row has these: by their names it takes twice as long.
+_SIZE = 2
+_ITEM = 3
+
 
 class _Rows:
     """The rows of a range, part by part."""
@@ -77,29 +81,29 @@ class Pages:
         passed: list[str] = []
         count = scanned = size = 0
         fetched = 0.0
-        last: Stored | None = None
+        last: str | None = None
         while size < MAX_PAGE_BYTES and scanned != limit:
             wanted = _part(scanned, size, limit)
             found = await rows.next(wanted, MAX_PAGE_BYTES - size)
-            part = [Stored(row[2], row[3]) for row in found]  # size and item: by name it takes twice as long
-            size += sum(stored.size for stored in part)
-            scanned += len(part)
-            if part:
-                last = part[-1]
-            items = part
+            part_size = sum([row[_SIZE] for row in found])
+            texts = items = [row[_ITEM] for row in found]
+            size += part_size
+            scanned += len(found)
+            if found:
+                last = texts[-1]
             if read.fetch:
-                items = await self._fetch(definition, found)
-                fetched += sum(read_units(stored.size, read.is_consistent) for stored in items)
-            texts = await _passing(read, part, items)
-            count += len(texts)
+                whole = await self._fetch(definition, found)
+                fetched += sum(read_units(stored.size, read.is_consistent) for stored in whole)
+                items = [stored.text for stored in whole]
+            passing = await _passing(read, texts, items, part_size)
+            count += len(passing)
             if not read.is_count:
-                passed += texts
+                passed += passing
             if len(found) < wanted:
                 break
         has_more = scanned == limit or size >= MAX_PAGE_BYTES
         joined = None if read.is_count else ",".join(passed).encode()
-        ending = last.text if last is not None and has_more else None
-        return PageFound(count, scanned, size, joined, ending, fetched, is_short=False)
+        return PageFound(count, scanned, size, joined, last if has_more else None, fetched, is_short=False)
 
     async def _fetch(self, definition: TableDefinition, entries: Sequence[Row]) -> list[Stored]:
         """The items of a local index's entries, whose slots are the table's; one that is gone meanwhile is empty."""
@@ -107,9 +111,7 @@ class Pages:
         found_keys = [keys.key_of(definition, row["slot"], ujson.loads(row["item"])) for row in entries]
         places = [keys.place(source, key) for key in found_keys]
         found = await self._reads.all(places)
-        return [
-            stored or Stored(row["size"], row["item"]) for stored, row in zip(found, entries, strict=True)
-        ]
+        return [stored or Stored(row[_SIZE], row[_ITEM]) for stored, row in zip(found, entries, strict=True)]
 
 
 def _part(scanned: int, size: int, limit: int | None) -> int:
@@ -122,24 +124,23 @@ def _part(scanned: int, size: int, limit: int | None) -> int:
     return max(1, min(wanted, MAX_ROWS))
 
 
-async def _passing(read: PageRead, rows: Sequence[Stored], items: Sequence[Stored]) -> list[str]:
-    """What is left of each item that passes the condition, which looks at the row."""
+async def _passing(read: PageRead, rows: Sequence[str], items: Sequence[str], size: int) -> Sequence[str]:
+    """What is left of each item that passes the condition, which looks at the row. The rows have `size` bytes."""
     if read.condition is None and read.projection is None:
-        return [item.text for item in items]
-    size = sum(row.size for row in rows)
+        return items
     if evaluation_cost(len(rows), size, read.condition) <= MAX_LOOK_COST:
         return _looked_at(read, rows, items)
     return await asyncio.get_running_loop().run_in_executor(None, _looked_at, read, rows, items)
 
 
-def _looked_at(read: PageRead, rows: Sequence[Stored], items: Sequence[Stored]) -> list[str]:
+def _looked_at(read: PageRead, rows: Sequence[str], items: Sequence[str]) -> list[str]:
     condition, projection = read.condition, read.projection
     texts = []
     for row, item in zip(rows, items, strict=True):
-        if condition is not None and not condition.matches(ujson.loads(row.text)):
+        if condition is not None and not condition.matches(ujson.loads(row)):
             continue
         if projection is None or read.is_count:
-            texts.append(item.text)
+            texts.append(item)
         else:
-            texts.append(dumps(projection.apply(ujson.loads(item.text))))
+            texts.append(dumps(projection.apply(ujson.loads(item))))
     return texts
