@@ -1,7 +1,7 @@
 """`alt start` that kill -9 hits at one step: `dying_server.py STEP [options of alt start]`.
 
 The steps are those of a transaction over several tables, and of finishing one at start
-(alt/storage/sqlite/transactions.py), those of backups and restores (alt/storage/sqlite/copies/backups.py, store.py), and
+(alt/storage/sqlite/transactions/), those of backups and restores (alt/storage/sqlite/copies/backups.py, store.py), and
 those of deleting a table that leaves something (tables.py).
 """
 

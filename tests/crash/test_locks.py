@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from alt.storage.sqlite.transactions import SETTLE_SECONDS
+from alt.storage.sqlite.transactions.decided import SETTLE_SECONDS
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="locks are another matter there")
 

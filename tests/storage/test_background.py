@@ -11,7 +11,7 @@ import pytest
 from alt.errors import internal_server_error
 from alt.storage.sqlite.background import survive
 from alt.storage.sqlite.data_directory import UnusableDataError
-from alt.storage.sqlite.journal import DoubtfulError
+from alt.storage.sqlite.transactions.journal import DoubtfulError
 
 FAULTS = [
     apsw.CorruptError("database disk image is malformed"),

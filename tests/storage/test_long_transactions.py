@@ -12,9 +12,9 @@ import pytest
 from alt.errors import validation
 from alt.storage.model.items import Decide, Effect, Put, Refuse, Stored, Write, Written
 from alt.storage.model.keys import row_key
-from alt.storage.sqlite import transactions
 from alt.storage.sqlite.store import Store
 from alt.storage.sqlite.table import Table
+from alt.storage.sqlite.transactions import transactions
 from alt.values.json import dumps
 from alt.values.sizes import item_size
 from alt.values.types import Item

@@ -15,12 +15,12 @@ import ujson
 from alt.errors import ApiError
 from alt.storage.model.items import Effect, Put, Stored, Write
 from alt.storage.model.keys import row_key
-from alt.storage.sqlite import transactions
 from alt.storage.sqlite.data_directory import UnusableDataError
-from alt.storage.sqlite.journal import Journal
 from alt.storage.sqlite.store import Store
 from alt.storage.sqlite.table import Table
-from alt.storage.sqlite.transactions import RETRY_SECONDS
+from alt.storage.sqlite.transactions import transactions
+from alt.storage.sqlite.transactions.decided import RETRY_SECONDS
+from alt.storage.sqlite.transactions.journal import Journal
 from tests.storage.conftest import two_tables, write_together
 
 
@@ -271,7 +271,7 @@ def test_writes_get_their_turn_among_transactions(tmp_path: Path) -> None:
 def test_entries_leave_the_journal_once_their_files_are_durable(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("alt.storage.sqlite.transactions.SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr("alt.storage.sqlite.transactions.decided.SETTLE_SECONDS", 0.0)
 
     async def test(store: Store) -> None:
         await begin(store, "1")

@@ -9,7 +9,7 @@ import apsw
 from alt.errors import ForeseenError
 from alt.storage.sqlite.checksums import DamagedItemError
 from alt.storage.sqlite.data_directory import UnusableDataError
-from alt.storage.sqlite.journal import DoubtfulError
+from alt.storage.sqlite.transactions.journal import DoubtfulError
 
 # A file that is gone, damaged, or on a disk that fails.
 DATA_FAULTS = (UnusableDataError, DamagedItemError, DoubtfulError, apsw.Error, OSError)

@@ -35,10 +35,10 @@ from alt.storage.sqlite.expiry import Expiry
 from alt.storage.sqlite.group_commit import TooLongError
 from alt.storage.sqlite.indexes import Index
 from alt.storage.sqlite.item_collections import ItemCollections
-from alt.storage.sqlite.journal import Redo
 from alt.storage.sqlite.ranges import ITEM_COLUMNS, rows_of
 from alt.storage.sqlite.statistics import Statistics
 from alt.storage.sqlite.steps import STEP_BYTES
+from alt.storage.sqlite.transactions.journal import Redo
 from alt.values.types import Item
 
 # At most so much is decided on the event loop, and nothing smaller is looked at for it (alt/storage/model/costs.py).

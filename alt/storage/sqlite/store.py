@@ -27,7 +27,6 @@ from alt.storage.sqlite.data_directory import JOURNAL_FILE, USAGE_FILE, using
 from alt.storage.sqlite.database_files import BACKUPS_FOLDER
 from alt.storage.sqlite.deleted_tables import DeletedTables
 from alt.storage.sqlite.faults import DATA_FAULTS
-from alt.storage.sqlite.journal import Journal
 from alt.storage.sqlite.key_reads import get_all
 from alt.storage.sqlite.long_reads import LongReads, over_turns
 from alt.storage.sqlite.maintenance.expiring import ExpiryWork
@@ -37,7 +36,8 @@ from alt.storage.sqlite.maintenance.log_trimming import LogTrim
 from alt.storage.sqlite.open_tables import NoRoomError
 from alt.storage.sqlite.table import Table
 from alt.storage.sqlite.tables import Tables
-from alt.storage.sqlite.transactions import Transactions
+from alt.storage.sqlite.transactions.journal import Journal
+from alt.storage.sqlite.transactions.transactions import Transactions
 from alt.storage.sqlite.usage import Usage, open_usage
 
 COMMIT_THREADS = 4

@@ -42,13 +42,13 @@ from alt.storage.sqlite.data_directory import UnusableDataError
 from alt.storage.sqlite.durable_mark import DurableMark
 from alt.storage.sqlite.group_commit import GroupCommit
 from alt.storage.sqlite.indexes import Index
-from alt.storage.sqlite.journal import Redo
 from alt.storage.sqlite.page_reads import PageReads
 from alt.storage.sqlite.pages import page_at_once, page_in_steps
 from alt.storage.sqlite.ranges import ITEM_COLUMNS
 from alt.storage.sqlite.reading import Reading
 from alt.storage.sqlite.row_writes import RowWrites, rows_by_keys
 from alt.storage.sqlite.statistics import Statistics
+from alt.storage.sqlite.transactions.journal import Redo
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -298,7 +298,7 @@ class Table(RowWrites):
         """Resolves once every write that has been begun is durable."""
         return self._commits.submit(_nothing)
 
-    # Transactions over several tables (alt/storage/sqlite/transactions.py)
+    # Transactions over several tables (alt/storage/sqlite/transactions/)
 
     def hold(self) -> asyncio.Future[None]:
         """Resolves once this file is free; no group of writes begins until `release`."""

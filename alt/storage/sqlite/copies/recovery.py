@@ -14,9 +14,9 @@ from alt.storage.engine import Progress
 from alt.storage.model.changes import Past
 from alt.storage.model.keys import RowKey
 from alt.storage.sqlite.copies.origin import Origin, OriginLostError
-from alt.storage.sqlite.journal import Redo
 from alt.storage.sqlite.steps import STEP_BYTES
 from alt.storage.sqlite.table import Table
+from alt.storage.sqlite.transactions.journal import Redo
 
 # Bound a step of undoing: about 5 ms.
 STEP_CHANGES = 100

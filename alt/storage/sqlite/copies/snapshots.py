@@ -47,10 +47,10 @@ from alt.storage.sqlite.data_directory import (
     refuse_link,
 )
 from alt.storage.sqlite.database_files import PART, TABLES_FOLDER, remove
-from alt.storage.sqlite.journal import Entry, Journal
 from alt.storage.sqlite.table import Table
 from alt.storage.sqlite.tables import CATALOG_POLL_SECONDS
-from alt.storage.sqlite.transactions import give
+from alt.storage.sqlite.transactions.decided import give
+from alt.storage.sqlite.transactions.journal import Entry, Journal
 
 SUMMARY_FILE = "snapshot.json"
 CHECKSUMS_FILE = "checksums.json"  # of every other file, by its name

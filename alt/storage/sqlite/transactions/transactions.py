@@ -7,9 +7,7 @@ comes between; each is applied in a SAVEPOINT of every file; the journal decides
 takes its time, requests for one of their items can come: they are refused, as in
 DynamoDB, and those for other items wait.
 
-Should a file not take what is decided, nobody writes to it or reads from it any more until it has
-been given that: it is closed, and opened again by `complete`, at once, with the next request for it,
-or at the next start.
+What is decided is given to every file, also to one that does not take it at first (decided.py).
 
 A ClientRequestToken is kept in the files that its transaction wrote, so that both
 survive or neither; here they are by token, from all tables.
@@ -35,12 +33,10 @@ from alt.errors import (
     without_trace,
 )
 from alt.storage.engine import ConflictError
-from alt.storage.fault_log import FaultLog
 from alt.storage.model.items import Token, Write, Written
 from alt.storage.model.keys import RowKey
 from alt.storage.model.reads import Sized
-from alt.storage.sqlite.data_directory import UnusableDataError
-from alt.storage.sqlite.faults import DATA_FAULTS, log_fault
+from alt.storage.sqlite.faults import log_fault
 from alt.storage.sqlite.group_commit import (
     BUSY_RETRIES,
     BUSY_RETRY_SECONDS,
@@ -50,19 +46,16 @@ from alt.storage.sqlite.group_commit import (
     finish_with,
     is_granted,
 )
-from alt.storage.sqlite.journal import DoubtfulError, Entry, Journal
 from alt.storage.sqlite.table import Table
-from alt.storage.sqlite.together import Together
-from alt.storage.sqlite.tokens import Tokens
+from alt.storage.sqlite.transactions.decided import Decided
+from alt.storage.sqlite.transactions.journal import DoubtfulError, Entry, Journal
+from alt.storage.sqlite.transactions.together import Together
+from alt.storage.sqlite.transactions.tokens import Tokens
 
 T = TypeVar("T")
 
 # Bounds how long one group holds the event loop, as that of a table does; MAX_GROUP_SECONDS does, too.
 MAX_GROUP_TRANSACTIONS = 64
-# Entries stay in the journal this long at least: then their files are synced, all of one moment at once.
-SETTLE_SECONDS = 1.0
-# A file that did not take what it lacks is not tried again before.
-RETRY_SECONDS = 0.2
 
 _log = logging.getLogger(__name__)
 
@@ -109,19 +102,11 @@ class Transactions:
     ) -> None:
         self._journal = journal
         self._executor = executor
-        self._reopen = reopen
         self._on_step = on_step
+        self._decided = Decided(journal, executor, reopen, on_step)
         self._tokens = Tokens()
         self._queues: dict[frozenset[Table], deque[_Waiting]] = {}
-        self._runs: set[asyncio.Task[None]] = set()  # one for each queue, and one that settles
-        self._lacking: dict[str, list[Entry]] = {}  # by file, what it has to be given before it is used
-        self._tried: dict[str, float] = {}  # by file, when that last failed, on the monotonic clock
-        self._redone = 0  # files that were given something
-        self._unsettled: dict[
-            int, set[Table]
-        ] = {}  # by entry, the files that have it but perhaps not durably
-        self._settling: asyncio.TimerHandle | None = None
-        self._faults = FaultLog(DATA_FAULTS)
+        self._runs: set[asyncio.Task[None]] = set()  # one for each queue
 
     def transact(
         self,
@@ -196,6 +181,11 @@ class Transactions:
                 table.release()
 
     # Over several tables
+
+    def _start(self, run: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(run)
+        self._runs.add(task)
+        task.add_done_callback(self._runs.discard)
 
     def _enqueue(
         self, rows: Rows, work: Together, token: Token | None, finish: Callable[[Sequence[Written]], T]
@@ -364,148 +354,32 @@ class Transactions:
             log_fault(f"{len(group)} transactions over {_named(held)} failed", outcome.fault)
         if outcome.is_decided is None or (not outcome.is_decided and not is_whole):
             # Nobody writes to these files before it is certain what they have to be given: nothing.
-            self._give_later(held, [])
+            self._decided.give_later(held, [])
         elif outcome.is_decided:
-            self._settle_later(entries, [table for table in held if table not in behind])
-            is_whole = self._give_later(behind, entries)
+            self._decided.settle_later(entries, [table for table in held if table not in behind])
+            is_whole = self._decided.give_later(behind, entries)
         fault = None if outcome.is_decided and is_whole else internal_server_error()
         for waiting in group:
             error = waiting.error or (fault if waiting.entry else None)
             finish_with(waiting.finish, waiting.future, waiting.result, error)
 
-    # Files that lack something
-
-    def _give_later(self, tables: Sequence[Table], entries: Sequence[Entry]) -> bool:
-        """Let nobody use the tables before they have the entries; whether they have them now."""
-        is_given = True
-        for table in tables:
-            own = [entry for entry in entries if table.file in entry.files]
-            self._lacking.setdefault(table.file, []).extend(own)
-            try:
-                self._reopen(table)
-            except (UnusableDataError, apsw.Error, OSError) as fault:
-                is_given = False
-                _log.error(
-                    "table %s is closed until it has taken what a transaction wrote, which is tried with each "
-                    "request for it: %s",
-                    table.definition.name,
-                    fault,
-                )
-        return is_given
-
-    def complete(self, table: Table) -> None:
-        """Give a file that was just opened what it lacks. Raises UnusableDataError, or what kept it from that."""
-        if self._journal is not None:
-            self._journal.follow(table.mark())
-        entries = self._lacking.get(table.file)
-        if entries is None:
-            return
-        if time.monotonic() - self._tried.get(table.file, -RETRY_SECONDS) < RETRY_SECONDS:
-            raise UnusableDataError(
-                f"table {table.definition.name} lacks a transaction, which is about to be tried"
-            )
-        try:
-            if self._journal is not None:
-                self._journal.settle()
-            given = [give(table, entry) for entry in sorted(entries, key=lambda entry: entry.number)]
-            if any(given):
-                self._redone += 1
-                self._on_step(f"redone {self._redone}")
-        except Exception:
-            self._tried[table.file] = time.monotonic()
-            raise
-        del self._lacking[table.file]
-        self._tried.pop(table.file, None)
-        self._settle_later(entries, [table])
-
-    # Entries that all files have
-
-    def _settle_later(self, entries: Iterable[Entry], tables: Iterable[Table]) -> None:
-        """These tables have these entries, but perhaps not durably."""
-        if self._journal is None:
-            return
-        for entry in entries:
-            self._unsettled.setdefault(entry.number, set()).update(tables)
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:  # a command, which settles as it closes
-            return
-        if self._settling is None:
-            self._settling = loop.call_later(SETTLE_SECONDS, lambda: self._start(self._settle_beside()))
-
-    def _start(self, run: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(run)
-        self._runs.add(task)
-        task.add_done_callback(self._runs.discard)
-
-    async def _settle_beside(self) -> None:
-        entries = self._settled()
-        try:
-            await asyncio.get_running_loop().run_in_executor(self._executor, self._sync, entries)
-            self._forget(entries)
-        except (apsw.Error, OSError) as fault:
-            fault.add_note("the journal keeps its entries for now")
-            self._faults.say(fault)
-        finally:
-            self._settling = None
-            if self._unsettled:
-                self._settle_later((), ())
-
-    def _settled(self) -> dict[int, set[Table]]:
-        """The entries that no file lacks."""
-        lacked = {entry.number for entries in self._lacking.values() for entry in entries}
-        return {number: tables for number, tables in self._unsettled.items() if number not in lacked}
-
-    def _sync(self, entries: Mapping[int, Iterable[Table]]) -> None:
-        """Sync the files that have them. Runs beside the event loop."""
-        for table in {table for tables in entries.values() for table in tables}:
-            table.sync()
-
-    def _forget(self, entries: Mapping[int, Iterable[Table]]) -> None:
-        assert self._journal is not None
-        self._journal.finish(entries)
-        for number in entries:
-            del self._unsettled[number]
-
     async def drain(self) -> None:
         """Return when every transaction is answered."""
         while self._runs:
             await asyncio.wait(self._runs)
+        await self._decided.drain()
 
     def close(self) -> None:
         """Once all tables are closed."""
-        if self._settling is not None:
-            self._settling.cancel()
-        if self._journal is None:
-            return
-        try:
-            entries = self._settled()
-            self._sync(entries)
-            self._forget(entries)
-            self._journal.close()
-        except (apsw.Error, OSError) as fault:
-            _log.error("the journal keeps its entries: %s", fault)
+        self._decided.close()
 
-    # At start
+    def complete(self, table: Table) -> None:
+        """Give a file that was just opened what it lacks. Raises UnusableDataError, or what kept it from that."""
+        self._decided.complete(table)
 
     def recover(self, is_known: Callable[[str], bool], is_there: Callable[[str], bool]) -> list[str]:
-        """Note what the last process had decided; the files that have to be opened for it.
-
-        `is_known`: whether a file is a table's. An entry stays while a file that is no table's `is_there`: it may
-        be adopted. What was written to files that are gone was undone by a snapshot, or removed.
-        """
-        if self._journal is None:
-            return []
-        for entry in self._journal.pending():
-            if entry.token is not None and any(map(is_known, entry.files)):
-                self._tokens.remember(entry.token)
-            self._unsettled[entry.number] = set()
-            for file in entry.files:
-                if is_known(file) or is_there(file):
-                    self._lacking.setdefault(file, []).append(entry)
-        if self._unsettled:
-            self._settle_later((), ())
-        return [file for file in self._lacking if is_known(file)]
+        """Note what the last process had decided; the files that have to be opened for it. See Decided.recover."""
+        return self._decided.recover(is_known, is_there, self._tokens.remember)
 
     @property
     def journal_is_new(self) -> bool:
@@ -518,25 +392,7 @@ class Transactions:
 
         That goes for those of what is under way as well.
         """
-        lacking = [entry.token for entries in self._lacking.values() for entry in entries if entry.token]
-        self._tokens.replace([*lacking, *tokens])
-
-
-def give(table: Table, entry: Entry) -> bool:
-    """Write a decided transaction to a file; False if that has it already."""
-    if table.mark() >= entry.number:
-        return False
-    table.begin()
-    try:
-        table.redo([effect for effect in entry.effects if effect.file == table.file])
-        if entry.token is not None:
-            table.put_token(entry.token)
-        table.prepare(entry.number)
-        table.commit()
-    except BaseException:
-        table.rollback()
-        raise
-    return True
+        self._tokens.replace([*self._decided.lacking_tokens(), *tokens])
 
 
 def _undo(tables: Iterable[Table]) -> bool:

@@ -1,0 +1,1 @@
+"""Transactions over several tables: begun and decided together, and given to every file."""
