@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alt.errors import ApiError
-from alt.storage.sqlite import row_writes, together
+from alt.storage.sqlite import row_writes
+from alt.storage.sqlite.transactions import together
 from tests.operations.conftest import Service
 from tests.postgres import Cluster
 
