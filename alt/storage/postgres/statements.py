@@ -8,7 +8,6 @@ wait for each other in a circle.
 
 from __future__ import annotations
 
-_PLACES = "unnest($1::bigint[], $2::bigint[], $3::bytea[])"
 _AT_PLACE = "i.source = k.source AND i.slot = k.slot AND i.key = k.key"
 
 # Connections
@@ -64,7 +63,7 @@ COUNTS = (
 
 LOCK_ITEMS = f"{GET} ORDER BY i.source, i.slot, i.key FOR UPDATE OF i"
 LOCK_COLLECTIONS = (
-    "SELECT i.source, i.slot, i.key, i.bytes FROM " + _PLACES + " AS k (source, slot, key) "
+    "SELECT i.source, i.slot, i.key, i.bytes FROM unnest($1::bigint[], $2::bigint[], $3::bytea[]) AS k (source, slot, key) "
     f"JOIN collection AS i ON {_AT_PLACE} ORDER BY i.source, i.slot, i.key FOR UPDATE OF i"
 )
 LOCK_BUILDING = (

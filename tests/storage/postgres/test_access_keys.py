@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
-from botocore.exceptions import ClientError
+
+from tests.storage.postgres.signed import comes_to, refusal, signing
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
-PATIENCE_SECONDS = 60.0
 
 
 class Keys:
@@ -39,36 +36,6 @@ class Keys:
 @pytest.fixture
 def keys(run_alt: Run, new_database: str, tmp_path: Path) -> Keys:
     return Keys(run_alt, new_database, tmp_path / "private" / "keys.secret")
-
-
-def signing(server: Any, key: dict[str, str]) -> Any:
-    return boto3.client(
-        "dynamodb",
-        endpoint_url=server.url,
-        region_name="us-east-1",
-        aws_access_key_id=key["AccessKeyId"],
-        aws_secret_access_key=key["SecretAccessKey"],
-        config=Config(retries={"total_max_attempts": 1}),
-    )
-
-
-def refusal(call: Callable[[], Any]) -> str:
-    """The error that a call is answered, "" for none."""
-    try:
-        call()
-    except ClientError as error:
-        return str(error.response["Error"]["Code"])
-    return ""
-
-
-def comes_to(call: Callable[[], Any], expected: str) -> bool:
-    """Whether a call is soon answered so."""
-    end = time.monotonic() + PATIENCE_SECONDS
-    while refusal(call) != expected:
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def create(client: Any) -> None:

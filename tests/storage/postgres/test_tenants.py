@@ -11,10 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
-from botocore.exceptions import ClientError
 
 from alt import realms, testing
 from alt.auth.keys import account_of
@@ -22,9 +19,9 @@ from alt.storage.engine import UnusableEngineError
 from alt.storage.postgres import database, dialect, schema, store, tenants
 from alt.storage.postgres.database import EVERYBODYS, Database
 from alt.storage.postgres.store import Store
+from tests.storage.postgres.signed import PATIENCE_SECONDS, comes_to, refusal, signing
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
-PATIENCE_SECONDS = 5.0
 MUSIC = {
     "TableName": "Music",
     "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
@@ -74,36 +71,6 @@ def place(run_alt: Run, postgres: Any, new_database: str, tmp_path: Path) -> Pla
     return Place(run_alt, postgres, new_database, tmp_path / "keys.secret")
 
 
-def client(server: Any, key: dict[str, str]) -> Any:
-    return boto3.client(
-        "dynamodb",
-        endpoint_url=server.url,
-        region_name="us-east-1",
-        aws_access_key_id=key["AccessKeyId"],
-        aws_secret_access_key=key["SecretAccessKey"],
-        config=Config(retries={"total_max_attempts": 1}),
-    )
-
-
-def refusal(call: Callable[[], Any]) -> str:
-    """The error that a call is answered, "" for none."""
-    try:
-        call()
-    except ClientError as error:
-        return str(error.response["Error"]["Code"])
-    return ""
-
-
-def comes_to(call: Callable[[], Any], expected: str, seconds: float = PATIENCE_SECONDS) -> bool:
-    """Whether a call is soon answered so."""
-    end = time.monotonic() + seconds
-    while refusal(call) != expected:
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
-
-
 def put(client: Any, value: str) -> None:
     client.put_item(TableName="Music", Item={**KEY, "whose": {"S": value}})
 
@@ -116,11 +83,11 @@ def get(client: Any) -> str:
 def test_every_server_finds_a_tenant_that_comes_while_they_run(place: Place, start_server: Any) -> None:
     boss = place.key()
     servers = [start_server(*place.options) for _ in range(2)]
-    everybodys = client(servers[0], boss)
+    everybodys = signing(servers[0], boss)
     everybodys.create_table(**MUSIC)
     put(everybodys, "everybody")
     key = place.key("acme-eu")
-    one, other = (client(server, key) for server in servers)
+    one, other = (signing(server, key) for server in servers)
     for each in (one, other):
         assert comes_to(each.list_tables, "")
         assert each.list_tables()["TableNames"] == []
@@ -147,7 +114,7 @@ def test_every_server_finds_a_tenant_that_comes_while_they_run(place: Place, sta
     # Its keys go, and so do the connections that were its own; its tables stay.
     assert place.keys("rm", key["AccessKeyId"], "--yes").returncode == 0
     assert comes_to(one.list_tables, "UnrecognizedClientException")
-    again = client(servers[1], place.key("acme-eu"))
+    again = signing(servers[1], place.key("acme-eu"))
     assert comes_to(again.list_tables, "")
     assert get(again) == "acme again"
 
@@ -165,28 +132,28 @@ def test_a_tenant_whose_tables_cannot_be_used_is_refused_and_nobody_else(
     log = tmp_path / "log"
     server = start_server(*place.options, log=log)
     for key in (boss, late):
-        client(server, key).create_table(**MUSIC)
+        signing(server, key).create_table(**MUSIC)
     for key in (acme, beta):
-        assert refusal(client(server, key).list_tables) == "ServiceUnavailable"
-        assert refusal(lambda key=key: get(client(server, key))) == "ServiceUnavailable"
+        assert refusal(signing(server, key).list_tables) == "ServiceUnavailable"
+        assert refusal(lambda key=key: get(signing(server, key))) == "ServiceUnavailable"
     assert f"tenant acme is not served; {missing}\n" in log.read_text()
     assert f"tenant beta is not served; {strange}\n" in log.read_text()
     # One that goes while it is served takes nobody with it, either.
     place.execute("DROP SCHEMA alt_late CASCADE")
-    assert refusal(lambda: put(client(server, late), "late")) == "InternalServerError"
-    put(client(server, boss), "everybody")
+    assert refusal(lambda: put(signing(server, late), "late")) == "InternalServerError"
+    put(signing(server, boss), "everybody")
     time.sleep(1.5)
-    assert refusal(client(server, late).list_tables) == "InternalServerError"
+    assert refusal(signing(server, late).list_tables) == "InternalServerError"
     assert "Traceback" not in log.read_text()
     # What is made then is found.
     assert place.engine("init") == {"Made": False, "Format": schema.FORMAT, "Tenants": ["acme", "late"]}
-    assert comes_to(client(server, acme).list_tables, "", realms.RETRY_SECONDS + PATIENCE_SECONDS)
-    assert client(server, acme).list_tables()["TableNames"] == []
-    assert comes_to(client(server, late).list_tables, "")
-    assert client(server, late).list_tables()["TableNames"] == []
-    client(server, late).create_table(**MUSIC)
-    put(client(server, late), "late")
-    assert get(client(server, late)) == "late"
+    assert comes_to(signing(server, acme).list_tables, "", realms.RETRY_SECONDS + PATIENCE_SECONDS)
+    assert signing(server, acme).list_tables()["TableNames"] == []
+    assert comes_to(signing(server, late).list_tables, "")
+    assert signing(server, late).list_tables()["TableNames"] == []
+    signing(server, late).create_table(**MUSIC)
+    put(signing(server, late), "late")
+    assert get(signing(server, late)) == "late"
 
 
 def test_all_tables_are_migrated(place: Place) -> None:
@@ -301,7 +268,7 @@ def test_a_tenants_connections_are_few_and_go_with_its_keys(place: Place) -> Non
 
     settings = {"engine": place.dsn, "keys_secret_file": place.file, "auth": "enforce"}
     with testing.serve(**settings) as server:
-        acme = client(server, keys[1])
+        acme = signing(server, keys[1])
         acme.create_table(**MUSIC)
         for _ in range(20):
             put(acme, "acme")
@@ -318,7 +285,7 @@ def test_no_more_are_served_than_there_may_be(place: Place, monkeypatch: pytest.
     keys = [place.key(name) for name in (None, "acme", "beta")]
     settings = {"engine": place.dsn, "keys_secret_file": place.file, "auth": "enforce"}
     with testing.serve(**settings) as server:
-        answers = [refusal(client(server, key).list_tables) for key in keys]
+        answers = [refusal(signing(server, key).list_tables) for key in keys]
         assert answers == ["", "", "ServiceUnavailable"]
 
 
