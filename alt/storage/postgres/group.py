@@ -147,7 +147,7 @@ class Group:
         self.now = now
         # As the group leaves them: rows by where they are, each with what it was at first.
         self.rows: dict[Place, tuple[Stored | None, Stored | None]] = {}
-        self.guards: set[Place] = set()
+        self.guards: set[Place] = set()  # found absent, and nobody may store them until this is done
         self.grown: dict[Place, int] = {}
         self.tallies: dict[int, list[int]] = {}
         self.changes: list[ChangeRow] = []
@@ -202,18 +202,20 @@ class Group:
                     errors[len(planned) - 1] = without_trace(error)
                     break
         if any(errors):
+            if any(at in self.rows for _, at, _ in found):  # it was refused for what is yet to be stored
+                self._guard(found)
             return [
                 Written(_size(old), 0, (), old, None, error) for old, error in zip(olds, errors, strict=True)
             ]
         written = [self._do(each, unit.by_ttl) for each in planned]
-        self._guard(planned)
+        self._guard(found)
         self._keep_token(unit, written)
         return written
 
-    def _guard(self, planned: Sequence[_Planned]) -> None:
-        """What a transaction has found absent, and leaves so, must not come to be before it is done."""
-        if len(planned) > 1:
-            self.guards.update(each.at for each in planned if each.old is None and each.new is None)
+    def _guard(self, found: Sequence[tuple[Shape, Place, Stored | None]]) -> None:
+        """What a transaction has found absent must not come to be before that is stored which it goes together with."""
+        if len(found) > 1:
+            self.guards.update(at for _, at, old in found if old is None)
 
     def _keep_token(self, unit: Unit, written: Sequence[Written]) -> None:
         token = unit.token

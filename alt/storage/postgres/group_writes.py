@@ -96,15 +96,14 @@ async def store(connection: Connection, group: Group, stripe: int) -> None:
 
 
 async def _store_rows(connection: Connection, group: Group, stripe: int) -> None:
-    fresh: list[tuple[Place, Stored]] = [
-        (at, NOTHING) for at in group.guards if group.rows.get(at, (None, None)) == (None, None)
-    ]
+    fresh: list[tuple[Place, Stored]] = [(at, NOTHING) for at in group.guards if at not in group.rows]
     gone = [at for at, _ in fresh]
     changed = []
     for at, (old, new) in group.rows.items():
         if new is None:
-            if old is not None:
-                gone.append(at)
+            gone.append(at)
+            if old is None:  # it came and went: no other Alt may have it come between
+                fresh.append((at, NOTHING))
         elif old is None:
             fresh.append((at, new))
         elif old != new:

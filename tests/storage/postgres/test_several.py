@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,8 +12,8 @@ import pytest
 from alt.errors import ApiError
 from alt.storage.postgres.maintenance import lease
 from tests.operations.conftest import Service
+from tests.storage.postgres.conftest import knows, until
 
-PATIENCE_SECONDS = 60.0
 BY_OWNER = {
     "IndexName": "by-owner",
     "KeySchema": [{"AttributeName": "owner", "KeyType": "HASH"}],
@@ -21,45 +21,6 @@ BY_OWNER = {
 }
 OWNER = [{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "owner")]
 STREAM = {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"}
-
-
-@pytest.fixture
-def begin(empty_database: str) -> Iterator[Callable[..., Service]]:
-    """Begins a server on the one database. Nothing goes on in it but while it is asked."""
-    running: list[Service] = []
-
-    def begun(**options: Any) -> Service:
-        running.append(Service(database=empty_database, **options))
-        return running[-1]
-
-    yield begun
-    for service in running:
-        service.close()
-
-
-@pytest.fixture
-def both(begin: Callable[[], Service]) -> tuple[Service, Service]:
-    """Two servers that know the table Music."""
-    one, other = begin(), begin()
-    one.create()
-    knows(other, "Music")
-    return one, other
-
-
-def until(service: Service, holds: Callable[[], bool]) -> None:
-    """Let a server go on until it is so."""
-
-    async def wait() -> None:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not holds():
-                await asyncio.sleep(0.01)
-
-    service.run(wait())
-
-
-def knows(service: Service, *names: str) -> None:
-    """Return once a server knows these tables, and no others."""
-    until(service, lambda: service.store.names() == list(names))
 
 
 def put(service: Service, key: str, **attributes: Any) -> None:
