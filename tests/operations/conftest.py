@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import math
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -46,8 +47,10 @@ class Service:
         if database is None:
             self.store = Store(directory, "off", on_step, clock=self.clock)
         else:
-            self.store = RemoteStore(database, clock=self.clock, ttl_interval=0.0)
-            self._runner.run(self.store.open())
+            self.store = RemoteStore(
+                database, clock=self.clock, ttl_interval=math.inf
+            )  # items go when a test says so
+            self._runner.run(self._begin())
         engine: Any = DictionaryEngine(self.clock) if in_dictionary else self.store
         ids = (f"00000000-0000-4000-8000-{number:012}" for number in itertools.count(1))
         self.context = Context(
@@ -58,6 +61,10 @@ class Service:
             enforce_throughput=enforce_throughput,
         )
         self.access_key = "AKID"
+
+    async def _begin(self) -> None:
+        await self.store.open()
+        await self.store.work()
 
     def clock(self) -> float:
         return self.now + self.clock_error

@@ -86,7 +86,8 @@ class Store:
         self.usage = Usage(self._database)
         holder = str(uuid.uuid4())
         self.backups = Backups(self._database, self.catalog, holder)
-        self._worker = self._make_worker(holder, clock, ttl_interval)
+        self._expiring = Expiring(self._database, self._access, clock, ttl_interval)
+        self._worker = self._make_worker(holder, clock)
         self._faults = FaultLog(FAULTS)
         self._running: dict[
             str, bytes
@@ -95,13 +96,13 @@ class Store:
         self._is_closing = False
         self._followed = -UNREADY_SECONDS  # when the catalog was last looked at, on the monotonic clock
 
-    def _make_worker(self, holder: str, clock: Callable[[], float], ttl_interval: float) -> Worker:
+    def _make_worker(self, holder: str, clock: Callable[[], float]) -> Worker:
         database, catalog = self._database, self.catalog
         unfinished = Unfinished(catalog, self.backups, clock)
         self._restoring = Restoring(database, catalog, self.backups, clock, holder)
         jobs: list[Job] = [
             IndexBuilding(database, catalog),
-            Expiring(database, self._access, clock, ttl_interval),
+            self._expiring,
             self._restoring,
             unfinished,
             Forgetting(catalog, unfinished.awaits, clock),
@@ -171,6 +172,7 @@ class Store:
 
     async def work(self) -> None:
         """Do what there is to do beside the requests now, and not when its time comes."""
+        self._expiring.look_at_once()
         while await self._worker.turn():
             pass
         await self._restoring.finish()

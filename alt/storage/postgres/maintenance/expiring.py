@@ -32,6 +32,10 @@ class Expiring:
         self._interval = interval
         self._next = 0.0  # look, on the monotonic clock
 
+    def look_at_once(self) -> None:
+        """Have the next step look, whenever it was to be."""
+        self._next = 0.0
+
     async def step(self) -> bool:
         now = time.monotonic()
         if now < self._next:
