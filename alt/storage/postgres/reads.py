@@ -20,8 +20,10 @@ from alt.values.json import dumps
 
 # Bounds the statement, and what a large item makes others wait for.
 MAX_KEYS = 128
-# Statements under way at once.
+# Statements under way at once. What comes while one is gathers for the next, unless there are so many keys, or that one
+# takes longer than this: the fewer there are, the less each key costs.
 STATEMENTS = 4
+GATHERING_SECONDS = 0.002
 # Decoded at a time, before others have their turn.
 STEP_BYTES = 256 * 1024
 
@@ -36,6 +38,7 @@ class Reads:
         self._waiting: list[tuple[Place, asyncio.Future[Stored | None]]] = []
         self._running: set[asyncio.Task[None]] = set()
         self._is_due = False
+        self._gathering: asyncio.TimerHandle | None = None
 
     def get(self, place: Place) -> asyncio.Future[Stored | None]:
         """One item, with whatever else this turn reads."""
@@ -43,8 +46,11 @@ class Reads:
         future: asyncio.Future[Stored | None] = loop.create_future()
         self._waiting.append((place, future))
         if not self._is_due and len(self._running) < STATEMENTS:
-            self._is_due = True
-            loop.call_soon(self._begin)
+            if not self._running or len(self._waiting) >= MAX_KEYS:
+                self._is_due = True
+                loop.call_soon(self._begin)
+            elif self._gathering is None:
+                self._gathering = loop.call_later(GATHERING_SECONDS, self._begin)
         return future
 
     async def all(self, places: Sequence[Place]) -> Found:
@@ -65,6 +71,9 @@ class Reads:
 
     def _begin(self) -> None:
         self._is_due = False
+        if self._gathering is not None:
+            self._gathering.cancel()
+            self._gathering = None
         if not self._waiting:
             return
         batch, self._waiting = self._waiting[:MAX_KEYS], self._waiting[MAX_KEYS:]
