@@ -201,6 +201,7 @@ class Database:
         """Have its plans made as Alt wants them, and let go of one that cannot be used."""
         try:
             await self._check_schema(connection)
+            await connection.execute(dialect.KEEPING_MEMORY, timeout=CONNECT_SECONDS)
             with suppress(*dialect.UNKNOWN_SETTING):
                 await connection.execute(dialect.PLANNING, timeout=CONNECT_SECONDS)
         except BaseException:

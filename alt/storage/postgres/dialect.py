@@ -57,6 +57,11 @@ PLANNING = "; ".join(
     }.items()
 )
 
+# A server whose memory is glibc's gives the end of it back to the kernel after each statement with a large result, and takes
+# it again for the next: a third of a page's time is page faults. Once it has freed a piece of this size, it keeps as much
+# (mallopt(3), M_MMAP_THRESHOLD).
+KEEPING_MEMORY = "SELECT length(repeat('x', 1000000))"
+
 
 def session(schema: str) -> dict[str, str]:
     """The settings of a connection whose statements are about the relations of this schema, and of no other.

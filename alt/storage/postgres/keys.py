@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from alt.storage.model.definition import KeyAttribute, TableDefinition
-from alt.storage.model.keys import NO_SORT_KEY, EncodedKey, Layout, RowKey
+from alt.storage.model.keys import NO_SORT_KEY, EncodedKey, Layout, RowKey, row_key
 from alt.storage.model.ranges import PartitionRange, SlotRange
 from alt.values.keys import encode
 from alt.values.types import Item
@@ -90,13 +90,11 @@ def whole_key(definition: TableDefinition, slot: int, text: bytes) -> RowKey:
     )
 
 
-def key_of(definition: TableDefinition, slot: int, item: Item) -> RowKey:
+def key_of(definition: TableDefinition, item: Item) -> RowKey:
     """The key of an item, told from the item itself."""
     range_key = definition.range_key
-    return RowKey(
-        slot,
-        _encoded(item, definition.hash_key),
-        NO_SORT_KEY if range_key is None else _encoded(item, range_key),
+    return row_key(
+        _encoded(item, definition.hash_key), NO_SORT_KEY if range_key is None else _encoded(item, range_key)
     )
 
 

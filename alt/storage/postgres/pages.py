@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import ujson
 
@@ -15,7 +16,7 @@ from alt.config import MAX_PAGE_BYTES
 from alt.storage.model.costs import evaluation_cost
 from alt.storage.model.definition import TableDefinition
 from alt.storage.model.items import Stored
-from alt.storage.model.keys import Layout
+from alt.storage.model.keys import ITEMS
 from alt.storage.model.pages import PageFound, PageRead
 from alt.storage.model.ranges import PartitionRange, SlotRange
 from alt.storage.postgres import keys
@@ -27,44 +28,69 @@ from alt.values.json import dumps
 # A part has so many rows at first, and then as many as the page is likely to have, but never more than this.
 FIRST_ROWS = 128
 MAX_ROWS = 512
+# So many cost less as one value than as rows.
+MANY_ROWS = 32
 # What may take longer to test or to cut, in microseconds, leaves the event loop.
 MAX_LOOK_COST = 10_000.0
 
-# Where a row has these: by their names it takes twice as long.
-_SIZE = 2
-_ITEM = 3
+# Where rows have these: by their names it takes twice as long.
+_SLOT, _KEY, _SIZE, _ITEM = range(4)
 
 
-class _Rows:
-    """The rows of a range, part by part."""
+class _Part(NamedTuple):
+    """Rows of a range: their bytes by DynamoDB's count, and what they hold."""
+
+    size: int
+    texts: Sequence[str]
+
+
+class _Range:
+    """A range, read part by part."""
 
     def __init__(self, database: Database, source: int, wanted: PartitionRange | SlotRange) -> None:
         self._database = database
         self._source = source
         self._wanted = wanted
-        if isinstance(wanted, PartitionRange):
-            self._slot, self._low, self._high = keys.interval(wanted)
-        else:
+        if isinstance(wanted, SlotRange):
             self._slot, self._low = keys.first_of(wanted)
+            self._statements = sql.SLOTS_TEXTS, sql.SLOTS
+        else:
+            self._slot, self._low, self._high = keys.interval(wanted)
+            self._statements = sql.PARTITION_TEXTS, sql.PARTITION
+            if wanted.descending:
+                self._statements = sql.PARTITION_TEXTS_BACKWARD, sql.PARTITION_BACKWARD
 
-    async def next(self, count: int, size: int) -> list[Row]:
-        """At most so many more, up to the one with which they have `size` bytes."""
+    async def next(self, count: int, size: int, *, is_last: bool) -> _Part:
+        """At most so many rows more, up to the one with which they have `size` bytes. `is_last`: no more will be asked for.
+
+        Many come as one value, if all of them have no more than that.
+        """
+        texts, rows = self._statements
+        if count >= MANY_ROWS:
+            ((bytes_, items, slot, key),) = await self._ask(texts, count, size, 0 if is_last else count)
+            if items is not None:
+                if key is not None:
+                    self._pass(slot, key)
+                return _Part(bytes_, items)
+        found = await self._ask(rows, count, size)
+        if found:
+            self._pass(found[-1][_SLOT], found[-1][_KEY])
+        return _Part(sum([row[_SIZE] for row in found]), [row[_ITEM] for row in found])
+
+    async def _ask(self, statement: str, *counts: int) -> list[Row]:
+        bounds: tuple[Any, ...]
         if isinstance(self._wanted, SlotRange):
-            found = await self._database.fetch(
-                sql.SLOTS, self._source, self._wanted.end, self._slot, self._low, count, size
-            )
-            if found:
-                self._slot, self._low = found[-1]["slot"], keys.after(found[-1]["key"])
-            return found
-        statement = sql.PARTITION_BACKWARD if self._wanted.descending else sql.PARTITION
-        found = await self._database.fetch(
-            statement, self._source, self._slot, self._low, self._high, count, size
-        )
-        if found and self._wanted.descending:
-            self._high = found[-1]["key"]
-        elif found:
-            self._low = keys.after(found[-1]["key"])
-        return found
+            bounds = self._wanted.end, self._slot, self._low
+        else:
+            bounds = self._slot, self._low, self._high
+        return await self._database.fetch(statement, self._source, *bounds, *counts)
+
+    def _pass(self, slot: int, key: bytes) -> None:
+        """The rest begins behind this row."""
+        if isinstance(self._wanted, PartitionRange) and self._wanted.descending:
+            self._high = key
+        else:
+            self._slot, self._low = slot, keys.after(key)
 
 
 class Pages:
@@ -76,7 +102,7 @@ class Pages:
 
     async def page(self, definition: TableDefinition, read: PageRead) -> PageFound:
         """See alt/storage/engine.py."""
-        rows = _Rows(self._database, keys.source_of(definition.id, read.keys.layout), read.keys)
+        range_ = _Range(self._database, keys.source_of(definition.id, read.keys.layout), read.keys)
         limit = read.limit
         passed: list[str] = []
         count = scanned = size = 0
@@ -84,34 +110,33 @@ class Pages:
         last: str | None = None
         while size < MAX_PAGE_BYTES and scanned != limit:
             wanted = _part(scanned, size, limit)
-            found = await rows.next(wanted, MAX_PAGE_BYTES - size)
-            part_size = sum([row[_SIZE] for row in found])
-            texts = items = [row[_ITEM] for row in found]
+            is_last = limit is not None and scanned + wanted >= limit
+            part_size, texts = await range_.next(wanted, MAX_PAGE_BYTES - size, is_last=is_last)
+            items = texts
             size += part_size
-            scanned += len(found)
-            if found:
+            scanned += len(texts)
+            if texts:
                 last = texts[-1]
             if read.fetch:
-                whole = await self._fetch(definition, found)
+                whole = await self._fetch(definition, texts)
                 fetched += sum(read_units(stored.size, read.is_consistent) for stored in whole)
                 items = [stored.text for stored in whole]
             passing = await _passing(read, texts, items, part_size)
             count += len(passing)
             if not read.is_count:
                 passed += passing
-            if len(found) < wanted:
+            if len(texts) < wanted:
                 break
         has_more = scanned == limit or size >= MAX_PAGE_BYTES
         joined = None if read.is_count else ",".join(passed).encode()
         return PageFound(count, scanned, size, joined, last if has_more else None, fetched, is_short=False)
 
-    async def _fetch(self, definition: TableDefinition, entries: Sequence[Row]) -> list[Stored]:
-        """The items of a local index's entries, whose slots are the table's; one that is gone meanwhile is empty."""
-        source = keys.source_of(definition.id, Layout(None, 1, 1))
-        found_keys = [keys.key_of(definition, row["slot"], ujson.loads(row["item"])) for row in entries]
-        places = [keys.place(source, key) for key in found_keys]
+    async def _fetch(self, definition: TableDefinition, entries: Sequence[str]) -> list[Stored]:
+        """The items of a local index's entries; one that is gone meanwhile is what its entry has."""
+        source = keys.source_of(definition.id, ITEMS)
+        places = [keys.place(source, keys.key_of(definition, ujson.loads(entry))) for entry in entries]
         found = await self._reads.all(places)
-        return [stored or Stored(row[_SIZE], row[_ITEM]) for stored, row in zip(found, entries, strict=True)]
+        return [stored or Stored(0, entry) for stored, entry in zip(found, entries, strict=True)]
 
 
 def _part(scanned: int, size: int, limit: int | None) -> int:

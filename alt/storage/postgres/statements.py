@@ -50,10 +50,29 @@ _PAGE = (
     "sum(size) OVER (ORDER BY {order} ROWS UNBOUNDED PRECEDING) - size AS bytes_before FROM item "
     "WHERE {where} ORDER BY {order} LIMIT $5) AS page WHERE bytes_before < $6 ORDER BY {order}"
 )
-_PARTITION = "source = $1 AND slot = $2 AND key >= $3 AND key < $4"
-PARTITION = _PAGE.format(where=_PARTITION, order="key ASC")
-PARTITION_BACKWARD = _PAGE.format(where=_PARTITION, order="key DESC")
-SLOTS = _PAGE.format(where="source = $1 AND slot < $2 AND (slot, key) >= ($3, $4)", order="slot, key")
+
+
+def _texts(where: str, order: str, slot: str = "") -> str:
+    """The items of the same rows, if these have no more bytes than that, and where the last is, if there are $7 of them."""
+    rows = f"FROM item WHERE {where} ORDER BY {order} LIMIT"
+    last = f"CASE WHEN rows = $7 THEN (SELECT {{}} {rows} 1 OFFSET $5 - 1) END"
+    return (
+        "WITH bound AS (SELECT count(*) AS rows, coalesce(sum(size), 0)::bigint AS bytes "
+        f"FROM (SELECT size {rows} $5) AS sizes) "
+        f"SELECT bytes, CASE WHEN bytes <= $6 THEN ARRAY(SELECT item {rows} $5) END AS items, "
+        f"{slot or last.format('slot')} AS slot, {last.format('key')} AS key FROM bound"
+    )
+
+
+_PARTITION = {"where": "source = $1 AND slot = $2 AND key >= $3 AND key < $4", "order": "key ASC"}
+_PARTITION_BACKWARD = {**_PARTITION, "order": "key DESC"}
+_SLOTS = {"where": "source = $1 AND slot < $2 AND (slot, key) >= ($3, $4)", "order": "slot, key"}
+PARTITION = _PAGE.format(**_PARTITION)
+PARTITION_BACKWARD = _PAGE.format(**_PARTITION_BACKWARD)
+SLOTS = _PAGE.format(**_SLOTS)
+PARTITION_TEXTS = _texts(**_PARTITION, slot="$2::bigint")
+PARTITION_TEXTS_BACKWARD = _texts(**_PARTITION_BACKWARD, slot="$2::bigint")
+SLOTS_TEXTS = _texts(**_SLOTS)
 COUNTS = (
     "SELECT source, sum(items)::bigint AS items, sum(bytes)::bigint AS bytes FROM tally "
     "WHERE source = ANY($1::bigint[]) GROUP BY source"

@@ -68,11 +68,11 @@ def test_an_items_key_comes_back_in_its_types(pk: str, sk: bytes) -> None:
     key = row_key(pk, sk)
     assert keys.whole_key(definition, key.slot, keys.whole(key)) == key
     item: Item = {"pk": {"S": pk}, "sk": {"B": b64encode(sk).decode()}}
-    assert keys.key_of(definition, key.slot, item) == key
+    assert keys.key_of(definition, item) == key
 
 
 def test_a_table_without_a_sort_key() -> None:
     definition = TableDefinition("t", "id", 0.0, KeyAttribute("pk", "S"), None)
     key = row_key("p")
     assert keys.whole_key(definition, key.slot, keys.whole(key)) == key == RowKey(key.slot, "p", b"")
-    assert keys.key_of(definition, key.slot, {"pk": {"S": "p"}}) == key
+    assert keys.key_of(definition, {"pk": {"S": "p"}}) == key

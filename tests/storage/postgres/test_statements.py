@@ -26,6 +26,13 @@ CONSTRUCTS: dict[str, tuple[str, str, str, str]] = {
         "selection-queries",
         _YB + "dml_select/",
     ),
+    "a place in a query": ("OFFSET", "queries-limit.html", "limit-offset", _YB + "dml_select/"),
+    "an array of a query": (
+        "ARRAY",
+        "sql-expressions.html#SQL-SYNTAX-ARRAY-CONSTRUCTORS",
+        "scalar-expressions#conversion-of-subquery-results-to-an-array",
+        "api/ysql/datatypes/type_array/array-constructor/",
+    ),
     "a join": ("JOIN ON", "queries-table-expressions.html", "joins", _YB + "dml_select/"),
     "groups": ("GROUP", "sql-select.html", "select-clause", _YB + "dml_select/"),
     "a running sum": (

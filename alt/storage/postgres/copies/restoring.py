@@ -185,8 +185,8 @@ class Restoring:
             newest = rows[-1]["number"] - 1
 
     async def _put(self, shape: Shape, rows: Iterable[Row]) -> None:
-        puts = [(row["slot"], _put(row["size"], row["item"])) for row in rows]
-        await self._write(shape, [(keys.key_of(shape.definition, slot, put.item), put) for slot, put in puts])
+        puts = [_put(row["size"], row["item"]) for row in rows]
+        await self._write(shape, [(keys.key_of(shape.definition, put.item), put) for put in puts])
 
     async def _write(self, shape: Shape, effects: Iterable[tuple[RowKey, Put | Delete]]) -> None:
         def shape_now() -> Shape | None:

@@ -9,7 +9,6 @@ from typing import Any
 import ujson
 
 from alt.storage.model.items import Delete, Effect, Keep, Stored, Write
-from alt.storage.model.keys import RowKey, slot_of
 from alt.storage.postgres import keys
 from alt.storage.postgres import statements as sql
 from alt.storage.postgres.database import Database
@@ -61,7 +60,13 @@ class Expiring:
             return Keep(0 if stored is None else stored.size)
 
         shape_now = Table(shape, self._access).shape_now
-        units = [Unit([(shape_now, Write(_key(shape, row["item"]), decide))], by_ttl=True) for row in found]
+        units = [
+            Unit(
+                [(shape_now, Write(keys.key_of(shape.definition, ujson.loads(row["item"])), decide))],
+                by_ttl=True,
+            )
+            for row in found
+        ]
         outcomes = await self._access.writer.write(units) if units else []
         deleted = sum(map(_is_deletion, outcomes))
         self._access.writer.totals.expired_items += deleted
@@ -71,9 +76,3 @@ class Expiring:
 def _is_deletion(outcome: Any) -> bool:
     """Not of an item that was renewed or deleted meanwhile, nor where the table was."""
     return isinstance(outcome, list) and outcome[0].old_size > 0 and outcome[0].new_size == 0
-
-
-def _key(shape: Shape, text: str) -> RowKey:
-    definition, item = shape.definition, ujson.loads(text)
-    pk = keys.key_of(definition, 0, item).pk
-    return keys.key_of(definition, slot_of((pk,)), item)

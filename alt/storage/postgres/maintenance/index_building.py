@@ -69,9 +69,9 @@ class IndexBuilding:
                 STEP_BYTES,
             )
             entries = []
-            for slot, _, size, item in found:
+            for _, _, size, item in found:
                 decoded = ujson.loads(item)
-                row = keys.key_of(shape.definition, slot, decoded)
+                row = keys.key_of(shape.definition, decoded)
                 made = index.entry(row, decoded, Stored(size, item))
                 if made is not None:
                     entries.append((made[0], Stored(made[1].size, made[1].text)))

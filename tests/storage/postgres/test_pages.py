@@ -1,0 +1,74 @@
+"""Pages on a database: however rows come from it, as one value or one by one, a page is what DynamoDB's is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from random import Random
+from typing import Any
+
+import pytest
+
+from alt.config import MAX_PAGE_BYTES
+from alt.storage.postgres.pages import FIRST_ROWS, MANY_ROWS
+from tests.operations.conftest import Service
+
+ITEMS = 300
+SORTED = {
+    "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+    "AttributeDefinitions": [
+        {"AttributeName": "pk", "AttributeType": "S"},
+        {"AttributeName": "sk", "AttributeType": "S"},
+    ],
+}
+
+
+@pytest.fixture
+def service(begin: Callable[[], Service]) -> Service:
+    """A partition of mostly small items, of which some fill a page with the few before them."""
+    service = begin()
+    service.create(**SORTED)
+    chance = Random(7)
+    for number in range(ITEMS):
+        text = "x" * chance.choice([1, 10, 100, 1_000, 300_000 if number % 3 == 0 else 5_000])
+        item = {"pk": {"S": "p"}, "sk": {"S": f"{number:03}"}, "text": {"S": text}}
+        service("PutItem", TableName="Music", Item=item)
+    return service
+
+
+QUERY = {"KeyConditionExpression": "pk = :p", "ExpressionAttributeValues": {":p": {"S": "p"}}}
+READS: dict[str, tuple[str, dict[str, Any]]] = {
+    "forward": ("Query", QUERY),
+    "backward": ("Query", {**QUERY, "ScanIndexForward": False}),
+    "scan": ("Scan", {}),
+}
+
+
+def pages(service: Service, operation: str, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    start: dict[str, Any] = {}
+    while True:
+        page = service(operation, TableName="Music", **request, **start)
+        yield page
+        if "LastEvaluatedKey" not in page:
+            return
+        start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+
+
+def size(item: dict[str, Any]) -> int:
+    return sum(len(name) + len(value["S"]) for name, value in item.items())
+
+
+@pytest.mark.parametrize("limit", [None, 1, MANY_ROWS - 1, MANY_ROWS, FIRST_ROWS, FIRST_ROWS + 1, ITEMS])
+@pytest.mark.parametrize("read", READS)
+def test_pages_have_all_items_in_their_order_and_end_where_they_are_full(
+    service: Service, read: str, limit: int | None
+) -> None:
+    operation, request = READS[read]
+    found = list(pages(service, operation, request if limit is None else {**request, "Limit": limit}))
+    keys = [item["sk"]["S"] for page in found for item in page["Items"]]
+    assert keys == sorted(f"{number:03}" for number in range(ITEMS))[:: -1 if read == "backward" else 1]
+    for page in found:
+        *others, last = page["Items"] or [None]
+        assert sum(map(size, others)) < MAX_PAGE_BYTES
+        if "LastEvaluatedKey" in page:
+            assert last["sk"] == page["LastEvaluatedKey"]["sk"]
+            assert len(page["Items"]) == limit or sum(map(size, page["Items"])) >= MAX_PAGE_BYTES
