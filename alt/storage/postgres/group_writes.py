@@ -28,15 +28,33 @@ from alt.storage.postgres.keys import Place
 MAX_DECISION_COST = 10_000_000
 LARGE_BYTES = 64 * 1024
 
+Items = Mapping[Place, Stored]
 
-async def find(connection: Connection, wanted: Wanted) -> Found:
-    """Lock what the group is about, and read it."""
+
+async def begin(connection: Connection, wanted: Wanted, stripe: int) -> tuple[int, Items | None]:
+    """Share the fence, and lock the items with it: the catalog's revision, and what was found.
+
+    Not the items of a table whose index is being built: who builds it holds its position, and then locks items.
+    """
+    places = [] if wanted.building else wanted.items
+    rows = await connection.fetch(sql.BEGIN_GROUP, *columns(places), range(len(places)), stripe)
+    revision: int = rows[0][0]
+    if wanted.building:
+        return revision, None
+    return revision, {
+        places[number]: Stored(size, item) for _, number, size, item in rows if item is not None
+    }
+
+
+async def find(connection: Connection, wanted: Wanted, items: Items | None) -> Found:
+    """What the group is about, locked. `items`: those of it, if they are already."""
     built = {}
-    if wanted.building:  # first: who builds an index holds this, and then locks items
+    if wanted.building:
         rows = await connection.fetch(sql.LOCK_BUILDING, wanted.building)
         built = {row["source"]: (row["slot"], row["key"]) for row in rows}
-    items = await _locked_items(connection, wanted.items)
-    await _check_absent(connection, [at for at in wanted.together if at not in items])
+    if items is None:
+        items = await _locked_items(connection, wanted.items)
+    await _check_absent(connection, sorted(wanted.together - items.keys()))
     collections = {}
     if wanted.collections:
         rows = await connection.fetch(sql.LOCK_COLLECTIONS, *columns(wanted.collections))
@@ -50,7 +68,7 @@ async def find(connection: Connection, wanted: Wanted) -> Found:
     return Found(items, collections, built, tokens)
 
 
-async def _locked_items(connection: Connection, places: Sequence[Place]) -> dict[Place, Stored]:
+async def _locked_items(connection: Connection, places: Sequence[Place]) -> Items:
     if not places:
         return {}
     rows = await connection.fetch(sql.LOCK_ITEMS, *columns(places), range(len(places)))

@@ -81,6 +81,11 @@ COUNTS = (
 # Groups of writes
 
 LOCK_ITEMS = f"{GET} ORDER BY i.source, i.slot, i.key FOR UPDATE OF i"
+# The fence first, whose revision comes once at least: every row has it.
+BEGIN_GROUP = (
+    "WITH shared AS (SELECT revision FROM fence WHERE number = $5 FOR SHARE), "
+    f"locked AS ({LOCK_ITEMS}) SELECT revision, number, size, item FROM shared LEFT JOIN locked ON true"
+)
 LOCK_COLLECTIONS = (
     "SELECT i.source, i.slot, i.key, i.bytes FROM unnest($1::bigint[], $2::bigint[], $3::bytea[]) AS k (source, slot, key) "
     f"JOIN collection AS i ON {_AT_PLACE} ORDER BY i.source, i.slot, i.key FOR UPDATE OF i"

@@ -18,7 +18,6 @@ from alt.errors import ForeseenError, internal_server_error, transaction_conflic
 from alt.storage.model.activity import Totals
 from alt.storage.model.items import Written
 from alt.storage.postgres import dialect, group_writes
-from alt.storage.postgres import statements as sql
 from alt.storage.postgres.database import (
     Connection,
     Database,
@@ -176,10 +175,12 @@ class Writer:
             stripe = random.randrange(STRIPES)
             await connection.execute("BEGIN")
             try:
-                revision = await connection.fetchval(sql.SHARE_FENCE, stripe)
+                wanted = Wanted(units)
+                revision, items = await group_writes.begin(connection, wanted, stripe)
                 if revision != self._definitions.revision:
                     await self._definitions.follow(connection, revision)
-                found = await group_writes.find(connection, Wanted(units))
+                    wanted, items = Wanted(units), None
+                found = await group_writes.find(connection, wanted, items)
                 group, outcomes = await group_writes.decide(units, found, self._limit, self._clock())
                 await group_writes.store(connection, group, stripe)
             except (asyncpg.PostgresError, ForeseenError):

@@ -33,7 +33,7 @@ CONSTRUCTS: dict[str, tuple[str, str, str, str]] = {
         "scalar-expressions#conversion-of-subquery-results-to-an-array",
         "api/ysql/datatypes/type_array/array-constructor/",
     ),
-    "a join": ("JOIN ON", "queries-table-expressions.html", "joins", _YB + "dml_select/"),
+    "a join": ("LEFT JOIN ON", "queries-table-expressions.html", "joins", _YB + "dml_select/"),
     "groups": ("GROUP", "sql-select.html", "select-clause", _YB + "dml_select/"),
     "a running sum": (
         "OVER ROWS UNBOUNDED PRECEDING",
