@@ -11,7 +11,7 @@ from alt.capacity import READ_UNIT_BYTES
 from alt.errors import without_trace
 from alt.expressions import Projection
 from alt.storage.model.items import Stored
-from alt.storage.model.reads import KeysFound
+from alt.storage.model.reads import KeysFound, Sized
 from alt.storage.postgres import statements as sql
 from alt.storage.postgres.database import Database, DatabaseAwayError
 from alt.storage.postgres.group_writes import columns
@@ -35,15 +35,15 @@ class Reads:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._waiting: list[tuple[Place, asyncio.Future[Stored | None]]] = []
+        self._waiting: list[tuple[Place, asyncio.Future[Sized | None]]] = []
         self._running: set[asyncio.Task[None]] = set()
         self._is_due = False
         self._gathering: asyncio.TimerHandle | None = None
 
-    def get(self, place: Place) -> asyncio.Future[Stored | None]:
+    def get(self, place: Place) -> asyncio.Future[Sized | None]:
         """One item, with whatever else this turn reads."""
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[Stored | None] = loop.create_future()
+        future: asyncio.Future[Sized | None] = loop.create_future()
         self._waiting.append((place, future))
         if not self._is_due and len(self._running) < STATEMENTS:
             if not self._running or len(self._waiting) >= MAX_KEYS:
@@ -86,7 +86,7 @@ class Reads:
         if not self._is_due:
             self._begin()
 
-    async def _run(self, batch: list[tuple[Place, asyncio.Future[Stored | None]]]) -> None:
+    async def _run(self, batch: list[tuple[Place, asyncio.Future[Sized | None]]]) -> None:
         try:
             found = await self.all([place for place, _ in batch])
         except Exception as fault:
@@ -100,7 +100,7 @@ class Reads:
             return
         for (_, future), stored in zip(batch, found, strict=True):
             if not future.done():
-                future.set_result(stored)
+                future.set_result(sized(stored))
 
 
 async def cut(found: Found, projection: Projection | None, left: int) -> tuple[KeysFound, int]:
@@ -126,5 +126,5 @@ async def cut(found: Found, projection: Projection | None, left: int) -> tuple[K
     return KeysFound(items, blocks, len(found)), left
 
 
-def sized(stored: Stored | None) -> tuple[int, bytes] | None:
+def sized(stored: Stored | None) -> Sized | None:
     return None if stored is None else (stored.size, stored.text.encode())

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from alt.storage.engine import then
 from alt.storage.model.changes import ChangesFound, ChangesRead, Positions
 from alt.storage.model.definition import TableDefinition
 from alt.storage.model.items import Write, Written
@@ -19,7 +18,7 @@ from alt.storage.postgres.catalog import Catalog
 from alt.storage.postgres.database import Database
 from alt.storage.postgres.group import Unit
 from alt.storage.postgres.pages import Pages
-from alt.storage.postgres.reads import Reads, sized
+from alt.storage.postgres.reads import Reads
 from alt.storage.postgres.replica import Replica
 from alt.storage.postgres.shapes import Index, Shape
 from alt.storage.postgres.writer import Writer
@@ -81,7 +80,7 @@ class Table:
     # Reads
 
     def get(self, key: RowKey, *, is_consistent: bool) -> asyncio.Future[Sized | None]:
-        return then(self._access.reads_for(is_consistent=is_consistent).get(self.place(key)), sized)
+        return self._access.reads_for(is_consistent=is_consistent).get(self.place(key))
 
     def page(self, read: PageRead) -> asyncio.Future[PageFound]:
         pages = self._access.pages_for(is_consistent=read.is_consistent)
