@@ -19,7 +19,7 @@ from alt.storage.model.items import Stored
 from alt.storage.model.keys import ITEMS
 from alt.storage.model.pages import PageFound, PageRead
 from alt.storage.model.ranges import PartitionRange, SlotRange
-from alt.storage.postgres import keys
+from alt.storage.postgres import keys, spelling
 from alt.storage.postgres import statements as sql
 from alt.storage.postgres.database import Database, Row
 from alt.storage.postgres.reads import Reads
@@ -38,52 +38,75 @@ _SLOT, _KEY, _SIZE, _ITEM = range(4)
 
 
 class _Part(NamedTuple):
-    """Rows of a range: their bytes by DynamoDB's count, and what they hold."""
+    """Rows of a range: how many, their bytes by DynamoDB's count, what those hold that may pass, and the last."""
 
+    scanned: int
     size: int
     texts: Sequence[str]
+    last: str | None
 
 
 class _Range:
-    """A range, read part by part."""
+    """A range, read part by part. Of rows without the text `sought` none has to come."""
 
-    def __init__(self, database: Database, source: int, wanted: PartitionRange | SlotRange) -> None:
+    def __init__(
+        self, database: Database, source: int, wanted: PartitionRange | SlotRange, sought: str | None
+    ) -> None:
         self._database = database
         self._source = source
         self._wanted = wanted
+        self._sought = sought
         if isinstance(wanted, SlotRange):
             self._slot, self._low = keys.first_of(wanted)
-            self._statements = sql.SLOTS_TEXTS, sql.SLOTS
+            self._statements = sql.SLOTS, sql.SLOTS_TEXTS, sql.SLOTS_SOUGHT
         else:
             self._slot, self._low, self._high = keys.interval(wanted)
-            self._statements = sql.PARTITION_TEXTS, sql.PARTITION
+            self._statements = sql.PARTITION, sql.PARTITION_TEXTS, sql.PARTITION_SOUGHT
             if wanted.descending:
-                self._statements = sql.PARTITION_TEXTS_BACKWARD, sql.PARTITION_BACKWARD
+                self._statements = (
+                    sql.PARTITION_BACKWARD,
+                    sql.PARTITION_TEXTS_BACKWARD,
+                    sql.PARTITION_SOUGHT_BACKWARD,
+                )
 
     async def next(self, count: int, size: int, *, is_last: bool) -> _Part:
         """At most so many rows more, up to the one with which they have `size` bytes. `is_last`: no more will be asked for.
 
         Many come as one value, if all of them have no more than that.
         """
-        texts, rows = self._statements
-        if count >= MANY_ROWS:
-            ((bytes_, items, slot, key),) = await self._ask(texts, count, size, 0 if is_last else count)
-            if items is not None:
-                if key is not None:
-                    self._pass(slot, key)
-                return _Part(bytes_, items)
-        found = await self._ask(rows, count, size)
+        if count >= MANY_ROWS and (part := await self._as_one_value(count, size, is_last)) is not None:
+            return part
+        found = await self._ask(self._statements[0], count, size)
         if found:
             self._pass(found[-1][_SLOT], found[-1][_KEY])
-        return _Part(sum([row[_SIZE] for row in found]), [row[_ITEM] for row in found])
+        texts = [row[_ITEM] for row in found]
+        return _Part(len(texts), sum([row[_SIZE] for row in found]), texts, texts[-1] if texts else None)
 
-    async def _ask(self, statement: str, *counts: int) -> list[Row]:
+    async def _as_one_value(self, count: int, size: int, is_last: bool) -> _Part | None:
+        """None if they have more bytes."""
+        _, all_texts, sought_texts = self._statements
+        if self._sought is None:
+            ((scanned, found, texts, slot, key),) = await self._ask(
+                all_texts, count, size, 0 if is_last else count
+            )
+            last = texts[-1] if texts else None
+        else:
+            ends = (0, count) if is_last else (count, 0)
+            (row,) = await self._ask(sought_texts, count, size, *ends, self._sought)
+            scanned, found, texts, slot, key, last = row
+        if texts is None:
+            return None
+        if key is not None:
+            self._pass(slot, key)
+        return _Part(scanned, found, texts, last)
+
+    async def _ask(self, statement: str, *rest: int | str) -> list[Row]:
         bounds: tuple[Any, ...]
         if isinstance(self._wanted, SlotRange):
             bounds = self._wanted.end, self._slot, self._low
         else:
             bounds = self._slot, self._low, self._high
-        return await self._database.fetch(statement, self._source, *bounds, *counts)
+        return await self._database.fetch(statement, self._source, *bounds, *rest)
 
     def _pass(self, slot: int, key: bytes) -> None:
         """The rest begins behind this row."""
@@ -102,7 +125,12 @@ class Pages:
 
     async def page(self, definition: TableDefinition, read: PageRead) -> PageFound:
         """See alt/storage/engine.py."""
-        range_ = _Range(self._database, keys.source_of(definition.id, read.keys.layout), read.keys)
+        range_ = _Range(
+            self._database,
+            keys.source_of(definition.id, read.keys.layout),
+            read.keys,
+            None if read.fetch else spelling.sought(read.condition),
+        )
         limit = read.limit
         passed: list[str] = []
         count = scanned = size = 0
@@ -111,21 +139,20 @@ class Pages:
         while size < MAX_PAGE_BYTES and scanned != limit:
             wanted = _part(scanned, size, limit)
             is_last = limit is not None and scanned + wanted >= limit
-            part_size, texts = await range_.next(wanted, MAX_PAGE_BYTES - size, is_last=is_last)
-            items = texts
-            size += part_size
-            scanned += len(texts)
-            if texts:
-                last = texts[-1]
+            part = await range_.next(wanted, MAX_PAGE_BYTES - size, is_last=is_last)
+            items = part.texts
+            size += part.size
+            scanned += part.scanned
+            last = part.last
             if read.fetch:
-                whole = await self._fetch(definition, texts)
+                whole = await self._fetch(definition, part.texts)
                 fetched += sum(read_units(stored.size, read.is_consistent) for stored in whole)
                 items = [stored.text for stored in whole]
-            passing = await _passing(read, texts, items, part_size)
+            passing = await _passing(read, part, items)
             count += len(passing)
             if not read.is_count:
                 passed += passing
-            if len(texts) < wanted:
+            if part.scanned < wanted:
                 break
         has_more = scanned == limit or size >= MAX_PAGE_BYTES
         joined = None if read.is_count else ",".join(passed).encode()
@@ -149,13 +176,14 @@ def _part(scanned: int, size: int, limit: int | None) -> int:
     return max(1, min(wanted, MAX_ROWS))
 
 
-async def _passing(read: PageRead, rows: Sequence[str], items: Sequence[str], size: int) -> Sequence[str]:
-    """What is left of each item that passes the condition, which looks at the row. The rows have `size` bytes."""
-    if read.condition is None and read.projection is None:
+async def _passing(read: PageRead, part: _Part, items: Sequence[str]) -> Sequence[str]:
+    """What is left of each item that passes the condition, which looks at the row."""
+    if not part.texts or (read.condition is None and read.projection is None):
         return items
-    if evaluation_cost(len(rows), size, read.condition) <= MAX_LOOK_COST:
-        return _looked_at(read, rows, items)
-    return await asyncio.get_running_loop().run_in_executor(None, _looked_at, read, rows, items)
+    looked_at = part.size * len(part.texts) // part.scanned
+    if evaluation_cost(len(part.texts), looked_at, read.condition) <= MAX_LOOK_COST:
+        return _looked_at(read, part.texts, items)
+    return await asyncio.get_running_loop().run_in_executor(None, _looked_at, read, part.texts, items)
 
 
 def _looked_at(read: PageRead, rows: Sequence[str], items: Sequence[str]) -> list[str]:

@@ -8,6 +8,8 @@ wait for each other in a circle.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 _AT_PLACE = "i.source = k.source AND i.slot = k.slot AND i.key = k.key"
 
 # Connections
@@ -52,15 +54,27 @@ _PAGE = (
 )
 
 
-def _texts(where: str, order: str, slot: str = "") -> str:
-    """The items of the same rows, if these have no more bytes than that, and where the last is, if there are $7 of them."""
-    rows = f"FROM item WHERE {where} ORDER BY {order} LIMIT"
-    last = f"CASE WHEN rows = $7 THEN (SELECT {{}} {rows} 1 OFFSET $5 - 1) END"
+def _texts(range_: Mapping[str, str], slot: str | None = None, *, is_sought: bool = False) -> str:
+    """The items of the same rows, if these have no more bytes than that, and where the last is, if there are $7 of them.
+
+    Or of these items, if all have fewer bytes, those that have the text $9: with how many all are, and the last, if
+    there are $8 of them.
+    """
+    order = range_["order"]
+    rows = f"FROM item WHERE {range_['where']} ORDER BY {order} LIMIT"
+    last = f"CASE WHEN rows = {{}} THEN (SELECT {{}} {rows} 1 OFFSET $5 - 1) END AS last_{{}}"
+    items = f"CASE WHEN bytes <= $6 THEN ARRAY(SELECT item {rows} $5) END AS items"
+    where_last_is = [
+        f"{slot} AS last_slot" if slot else last.format("$7", "slot", "slot"),
+        last.format("$7", "key", "key"),
+    ]
+    if is_sought:
+        page = f"(SELECT slot, key, item {rows} $5) AS page WHERE strpos(item, $9) > 0"
+        items = f"CASE WHEN bytes < $6 THEN ARRAY(SELECT item FROM {page} ORDER BY {order}) END AS items"
+        where_last_is += [last.format("$8", "item", "item")]
     return (
         "WITH bound AS (SELECT count(*) AS rows, coalesce(sum(size), 0)::bigint AS bytes "
-        f"FROM (SELECT size {rows} $5) AS sizes) "
-        f"SELECT bytes, CASE WHEN bytes <= $6 THEN ARRAY(SELECT item {rows} $5) END AS items, "
-        f"{slot or last.format('slot')} AS slot, {last.format('key')} AS key FROM bound"
+        f"FROM (SELECT size {rows} $5) AS sizes) SELECT rows, bytes, {items}, {', '.join(where_last_is)} FROM bound"
     )
 
 
@@ -70,9 +84,12 @@ _SLOTS = {"where": "source = $1 AND slot < $2 AND (slot, key) >= ($3, $4)", "ord
 PARTITION = _PAGE.format(**_PARTITION)
 PARTITION_BACKWARD = _PAGE.format(**_PARTITION_BACKWARD)
 SLOTS = _PAGE.format(**_SLOTS)
-PARTITION_TEXTS = _texts(**_PARTITION, slot="$2::bigint")
-PARTITION_TEXTS_BACKWARD = _texts(**_PARTITION_BACKWARD, slot="$2::bigint")
-SLOTS_TEXTS = _texts(**_SLOTS)
+PARTITION_TEXTS = _texts(_PARTITION, slot="$2::bigint")
+PARTITION_TEXTS_BACKWARD = _texts(_PARTITION_BACKWARD, slot="$2::bigint")
+SLOTS_TEXTS = _texts(_SLOTS)
+PARTITION_SOUGHT = _texts(_PARTITION, slot="$2::bigint", is_sought=True)
+PARTITION_SOUGHT_BACKWARD = _texts(_PARTITION_BACKWARD, slot="$2::bigint", is_sought=True)
+SLOTS_SOUGHT = _texts(_SLOTS, is_sought=True)
 COUNTS = (
     "SELECT source, sum(items)::bigint AS items, sum(bytes)::bigint AS bytes FROM tally "
     "WHERE source = ANY($1::bigint[]) GROUP BY source"

@@ -30,7 +30,8 @@ def service(begin: Callable[[], Service]) -> Service:
     chance = Random(7)
     for number in range(ITEMS):
         text = "x" * chance.choice([1, 10, 100, 1_000, 300_000 if number % 3 == 0 else 5_000])
-        item = {"pk": {"S": "p"}, "sk": {"S": f"{number:03}"}, "text": {"S": text}}
+        kind = {"S": "odd" if number % 2 else "even"}
+        item = {"pk": {"S": "p"}, "sk": {"S": f"{number:03}"}, "kind": kind, "text": {"S": text}}
         service("PutItem", TableName="Music", Item=item)
     return service
 
@@ -72,3 +73,23 @@ def test_pages_have_all_items_in_their_order_and_end_where_they_are_full(
         if "LastEvaluatedKey" in page:
             assert last["sk"] == page["LastEvaluatedKey"]["sk"]
             assert len(page["Items"]) == limit or sum(map(size, page["Items"])) >= MAX_PAGE_BYTES
+
+
+ODD = {"FilterExpression": "kind = :k"}
+
+
+@pytest.mark.parametrize("limit", [None, MANY_ROWS, FIRST_ROWS, FIRST_ROWS + 1, ITEMS])
+@pytest.mark.parametrize("read", READS)
+def test_a_filter_leaves_pages_as_they_are_but_for_what_it_takes(
+    service: Service, read: str, limit: int | None
+) -> None:
+    operation, request = READS[read]
+    request = request if limit is None else {**request, "Limit": limit}
+    values = {**request.get("ExpressionAttributeValues", {}), ":k": {"S": "odd"}}
+    filtered = {**request, **ODD, "ExpressionAttributeValues": values}
+    for page, rest in zip(
+        pages(service, operation, request), pages(service, operation, filtered), strict=True
+    ):
+        assert rest["Items"] == [item for item in page["Items"] if item["kind"] == {"S": "odd"}]
+        assert rest["ScannedCount"] == page["ScannedCount"]
+        assert rest.get("LastEvaluatedKey") == page.get("LastEvaluatedKey")

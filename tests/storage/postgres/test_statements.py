@@ -107,6 +107,11 @@ FUNCTIONS: dict[str, tuple[str, str, str]] = {
         "api/ysql/exprs/aggregate_functions/",
     ),
     "coalesce": ("functions-conditional.html", "functions-and-operators", "api/ysql/exprs/func_index/"),
+    "strpos": (
+        "functions-string.html",
+        "functions-and-operators#string-and-byte-functions",
+        "api/ysql/exprs/func_index/",
+    ),
     "now": (
         "functions-datetime.html",
         "functions-and-operators#date-and-time-functions",
