@@ -11,15 +11,17 @@ from alt.expressions.conditions import Condition
 from alt.expressions.nodes import Comparison, Function, In, Path, Value
 from alt.values.json import dumps
 
+# Of what is sought, more tells little more, and a text that was made for it is searched by each of its characters.
+MAX_SOUGHT = 128
 _SCALARS = frozenset({"S", "N", "B", "BOOL", "NULL"})
 
 
 def sought(condition: Condition | None) -> str | None:
-    """The longest such text that is known; None if there is none."""
+    """The longest such text that is known, or how it begins; None if there is none."""
     if condition is None:
         return None
     texts = [text for term in nodes.conjuncts(condition.node) if (text := _of(term)) and _is_storable(text)]
-    return max(texts, key=len, default=None)
+    return max(texts, key=len, default="")[:MAX_SOUGHT] or None
 
 
 def _of(node: nodes.Condition) -> str | None:
