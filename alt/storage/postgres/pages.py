@@ -129,7 +129,7 @@ class Pages:
             self._database,
             keys.source_of(definition.id, read.keys.layout),
             read.keys,
-            None if read.fetch else spelling.sought(read.condition),
+            _sought(read),
         )
         limit = read.limit
         passed: list[str] = []
@@ -149,7 +149,7 @@ class Pages:
                 fetched += sum(read_units(stored.size, read.is_consistent) for stored in whole)
                 items = [stored.text for stored in whole]
             passing = await _passing(read, part, items)
-            count += len(passing)
+            count += part.scanned if read.condition is None else len(passing)
             if not read.is_count:
                 passed += passing
             if part.scanned < wanted:
@@ -164,6 +164,15 @@ class Pages:
         places = [keys.place(source, keys.key_of(definition, ujson.loads(entry))) for entry in entries]
         found = await self._reads.all(places)
         return [stored or Stored(0, entry) for stored, entry in zip(found, entries, strict=True)]
+
+
+def _sought(read: PageRead) -> str | None:
+    """What the rows have in their texts that have to come."""
+    if read.fetch:
+        return None
+    if read.is_count and read.condition is None:
+        return spelling.NOWHERE
+    return spelling.sought(read.condition)
 
 
 def _part(scanned: int, size: int, limit: int | None) -> int:

@@ -13,6 +13,8 @@ from alt.values.json import dumps
 
 # Of what is sought, more tells little more, and a text that was made for it is searched by each of its characters.
 MAX_SOUGHT = 128
+# What no item's text has in it: JSON has an escape for it.
+NOWHERE = "\n"
 _SCALARS = frozenset({"S", "N", "B", "BOOL", "NULL"})
 
 

@@ -28,11 +28,14 @@ def service(begin: Callable[[], Service]) -> Service:
     service = begin()
     service.create(**SORTED)
     chance = Random(7)
+    puts = []
     for number in range(ITEMS):
         text = "x" * chance.choice([1, 10, 100, 1_000, 300_000 if number % 3 == 0 else 5_000])
         kind = {"S": "odd" if number % 2 else "even"}
         item = {"pk": {"S": "p"}, "sk": {"S": f"{number:03}"}, "kind": kind, "text": {"S": text}}
-        service("PutItem", TableName="Music", Item=item)
+        puts.append({"PutRequest": {"Item": item}})
+    for first in range(0, ITEMS, 25):
+        service("BatchWriteItem", RequestItems={"Music": puts[first : first + 25]})
     return service
 
 
@@ -73,6 +76,18 @@ def test_pages_have_all_items_in_their_order_and_end_where_they_are_full(
         if "LastEvaluatedKey" in page:
             assert last["sk"] == page["LastEvaluatedKey"]["sk"]
             assert len(page["Items"]) == limit or sum(map(size, page["Items"])) >= MAX_PAGE_BYTES
+
+
+@pytest.mark.parametrize("limit", [None, MANY_ROWS - 1, FIRST_ROWS])
+@pytest.mark.parametrize("read", READS)
+def test_pages_that_are_only_counted_are_the_same(service: Service, read: str, limit: int | None) -> None:
+    operation, request = READS[read]
+    request = request if limit is None else {**request, "Limit": limit}
+    counted = pages(service, operation, {**request, "Select": "COUNT"})
+    for page, count in zip(pages(service, operation, request), counted, strict=True):
+        items = page.pop("Items")
+        assert "Items" not in count
+        assert count == page == {**page, "Count": len(items), "ScannedCount": len(items)}
 
 
 ODD = {"FilterExpression": "kind = :k"}
