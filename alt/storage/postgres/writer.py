@@ -175,10 +175,11 @@ class Writer:
             stripe = random.randrange(STRIPES)
             await connection.execute("BEGIN")
             try:
-                wanted = Wanted(units)
+                known, wanted = self._definitions.revision, Wanted(units)
                 revision, items = await group_writes.begin(connection, wanted, stripe)
                 if revision != self._definitions.revision:
                     await self._definitions.follow(connection, revision)
+                if revision != known:
                     wanted, items = Wanted(units), None
                 found = await group_writes.find(connection, wanted, items)
                 group, outcomes = await group_writes.decide(units, found, self._limit, self._clock())

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from alt.errors import ApiError
+from alt.storage.postgres import group_writes
 from alt.storage.postgres.maintenance import lease
 from tests.operations.conftest import Service
 from tests.storage.postgres.conftest import knows, until
@@ -57,6 +58,27 @@ def test_a_write_goes_by_an_index_that_its_server_has_not_heard_of(both: tuple[S
     put(other, "b", owner={"S": "x"})
     put(other, "a", owner={"S": "y"})
     assert (owned(one, "x"), owned(one, "y")) == (["b"], ["a"])
+
+
+def test_a_write_goes_by_an_index_that_its_server_hears_of_as_it_begins(
+    both: tuple[Service, Service], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = both
+    put(one, "a", owner={"S": "x"})
+    begin_group = group_writes.begin
+
+    async def begin_late(*arguments: Any) -> Any:
+        monkeypatch.setattr(group_writes, "begin", begin_group)
+        create = {"AttributeDefinitions": OWNER, "GlobalSecondaryIndexUpdates": [{"Create": BY_OWNER}]}
+        await asyncio.to_thread(lambda: other.update(**create))
+        await one.store.catalog.refresh()
+        return await begin_group(*arguments)
+
+    monkeypatch.setattr(group_writes, "begin", begin_late)
+    put(one, "a", owner={"S": "y"})
+    one.run(one.store.work())
+    (index,) = one.describe()["GlobalSecondaryIndexes"]
+    assert (index["IndexStatus"], index["ItemCount"], owned(one, "y")) == ("ACTIVE", 1, ["a"])
 
 
 def test_an_index_is_built_while_another_server_writes(both: tuple[Service, Service]) -> None:
