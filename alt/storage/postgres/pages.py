@@ -46,6 +46,21 @@ class _Part(NamedTuple):
     last: str | None
 
 
+class _Statements(NamedTuple):
+    """What reads rows one by one, as one value, and as one value of those with a text."""
+
+    rows: str
+    texts: str
+    sought: str
+
+
+_SLOTS = _Statements(sql.SLOTS, sql.SLOTS_TEXTS, sql.SLOTS_SOUGHT)
+_PARTITION = _Statements(sql.PARTITION, sql.PARTITION_TEXTS, sql.PARTITION_SOUGHT)
+_PARTITION_BACKWARD = _Statements(
+    sql.PARTITION_BACKWARD, sql.PARTITION_TEXTS_BACKWARD, sql.PARTITION_SOUGHT_BACKWARD
+)
+
+
 class _Range:
     """A range, read part by part. Of rows without the text `sought` none has to come."""
 
@@ -58,16 +73,10 @@ class _Range:
         self._sought = sought
         if isinstance(wanted, SlotRange):
             self._slot, self._low = keys.first_of(wanted)
-            self._statements = sql.SLOTS, sql.SLOTS_TEXTS, sql.SLOTS_SOUGHT
+            self._statements = _SLOTS
         else:
             self._slot, self._low, self._high = keys.interval(wanted)
-            self._statements = sql.PARTITION, sql.PARTITION_TEXTS, sql.PARTITION_SOUGHT
-            if wanted.descending:
-                self._statements = (
-                    sql.PARTITION_BACKWARD,
-                    sql.PARTITION_TEXTS_BACKWARD,
-                    sql.PARTITION_SOUGHT_BACKWARD,
-                )
+            self._statements = _PARTITION_BACKWARD if wanted.descending else _PARTITION
 
     async def next(self, count: int, size: int, *, is_last: bool) -> _Part:
         """At most so many rows more, up to the one with which they have `size` bytes. `is_last`: no more will be asked for.
@@ -76,7 +85,7 @@ class _Range:
         """
         if count >= MANY_ROWS and (part := await self._as_one_value(count, size, is_last)) is not None:
             return part
-        found = await self._ask(self._statements[0], count, size)
+        found = await self._ask(self._statements.rows, count, size)
         if found:
             self._pass(found[-1][_SLOT], found[-1][_KEY])
         texts = [row[_ITEM] for row in found]
@@ -84,15 +93,14 @@ class _Range:
 
     async def _as_one_value(self, count: int, size: int, is_last: bool) -> _Part | None:
         """None if they have more bytes."""
-        _, all_texts, sought_texts = self._statements
+        # At which number of rows the place of the last is told, behind which others may be, and at which the last itself.
+        place_at, last_at = (0, count) if is_last else (count, 0)
         if self._sought is None:
-            ((scanned, found, texts, slot, key),) = await self._ask(
-                all_texts, count, size, 0 if is_last else count
-            )
+            (row,) = await self._ask(self._statements.texts, count, size, place_at)
+            scanned, found, texts, slot, key = row
             last = texts[-1] if texts else None
         else:
-            ends = (0, count) if is_last else (count, 0)
-            (row,) = await self._ask(sought_texts, count, size, *ends, self._sought)
+            (row,) = await self._ask(self._statements.sought, count, size, place_at, last_at, self._sought)
             scanned, found, texts, slot, key, last = row
         if texts is None:
             return None
