@@ -8,7 +8,7 @@ wait for each other in a circle.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import NamedTuple
 
 _AT_PLACE = "i.source = k.source AND i.slot = k.slot AND i.key = k.key"
 
@@ -46,49 +46,63 @@ GET = (
     "SELECT k.number, i.size, i.item FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::integer[]) "
     f"AS k (source, slot, key, number) JOIN item AS i ON {_AT_PLACE}"
 )
-# Of rows in order those up to the one with which they have so many bytes: what follows it is not sent.
-_PAGE = (
-    "SELECT slot, key, size, item FROM (SELECT slot, key, size, item, "
-    "sum(size) OVER (ORDER BY {order} ROWS UNBOUNDED PRECEDING) - size AS bytes_before FROM item "
-    "WHERE {where} ORDER BY {order} LIMIT $5) AS page WHERE bytes_before < $6 ORDER BY {order}"
-)
 
 
-def _texts(range_: Mapping[str, str], slot: str | None = None, *, is_sought: bool = False) -> str:
-    """The items of the same rows, if these have no more bytes than that, and where the last is, if there are $7 of them.
+class _Range(NamedTuple):
+    """Rows in an order. `slot`: the one that all of them have, if it is one."""
+
+    where: str
+    order: str
+    slot: str | None = None
+
+
+_PARTITION = _Range("source = $1 AND slot = $2 AND key >= $3 AND key < $4", "key ASC", "$2::bigint")
+_PARTITION_BACKWARD = _PARTITION._replace(order="key DESC")
+_SLOTS = _Range("source = $1 AND slot < $2 AND (slot, key) >= ($3, $4)", "slot, key")
+
+
+def _rows(range_: _Range) -> str:
+    """$5 rows at most, up to the one with which they have $6 bytes: what follows it is not sent."""
+    where, order, _ = range_
+    return (
+        "SELECT slot, key, size, item FROM (SELECT slot, key, size, item, "
+        f"sum(size) OVER (ORDER BY {order} ROWS UNBOUNDED PRECEDING) - size AS bytes_before FROM item "
+        f"WHERE {where} ORDER BY {order} LIMIT $5) AS page WHERE bytes_before < $6 ORDER BY {order}"
+    )
+
+
+def _texts(range_: _Range, *, is_sought: bool = False) -> str:
+    """The items of $5 rows at most, if these have no more than $6 bytes, and where the last is, if there are $7 of them.
 
     Or of these items, if all have fewer bytes, those that have the text $9: with how many all are, and the last, if
     there are $8 of them.
     """
-    order = range_["order"]
-    rows = f"FROM item WHERE {range_['where']} ORDER BY {order} LIMIT"
+    where, order, slot = range_
+    rows = f"FROM item WHERE {where} ORDER BY {order} LIMIT"
     last = f"CASE WHEN rows = {{}} THEN (SELECT {{}} {rows} 1 OFFSET $5 - 1) END AS last_{{}}"
     items = f"CASE WHEN bytes <= $6 THEN ARRAY(SELECT item {rows} $5) END AS items"
-    where_last_is = [
+    place = [
         f"{slot} AS last_slot" if slot else last.format("$7", "slot", "slot"),
         last.format("$7", "key", "key"),
     ]
     if is_sought:
         page = f"(SELECT slot, key, item {rows} $5) AS page WHERE strpos(item, $9) > 0"
         items = f"CASE WHEN bytes < $6 THEN ARRAY(SELECT item FROM {page} ORDER BY {order}) END AS items"
-        where_last_is += [last.format("$8", "item", "item")]
+        place.append(last.format("$8", "item", "item"))
     return (
         "WITH bound AS (SELECT count(*) AS rows, coalesce(sum(size), 0)::bigint AS bytes "
-        f"FROM (SELECT size {rows} $5) AS sizes) SELECT rows, bytes, {items}, {', '.join(where_last_is)} FROM bound"
+        f"FROM (SELECT size {rows} $5) AS sizes) SELECT rows, bytes, {items}, {', '.join(place)} FROM bound"
     )
 
 
-_PARTITION = {"where": "source = $1 AND slot = $2 AND key >= $3 AND key < $4", "order": "key ASC"}
-_PARTITION_BACKWARD = {**_PARTITION, "order": "key DESC"}
-_SLOTS = {"where": "source = $1 AND slot < $2 AND (slot, key) >= ($3, $4)", "order": "slot, key"}
-PARTITION = _PAGE.format(**_PARTITION)
-PARTITION_BACKWARD = _PAGE.format(**_PARTITION_BACKWARD)
-SLOTS = _PAGE.format(**_SLOTS)
-PARTITION_TEXTS = _texts(_PARTITION, slot="$2::bigint")
-PARTITION_TEXTS_BACKWARD = _texts(_PARTITION_BACKWARD, slot="$2::bigint")
+PARTITION = _rows(_PARTITION)
+PARTITION_BACKWARD = _rows(_PARTITION_BACKWARD)
+SLOTS = _rows(_SLOTS)
+PARTITION_TEXTS = _texts(_PARTITION)
+PARTITION_TEXTS_BACKWARD = _texts(_PARTITION_BACKWARD)
 SLOTS_TEXTS = _texts(_SLOTS)
-PARTITION_SOUGHT = _texts(_PARTITION, slot="$2::bigint", is_sought=True)
-PARTITION_SOUGHT_BACKWARD = _texts(_PARTITION_BACKWARD, slot="$2::bigint", is_sought=True)
+PARTITION_SOUGHT = _texts(_PARTITION, is_sought=True)
+PARTITION_SOUGHT_BACKWARD = _texts(_PARTITION_BACKWARD, is_sought=True)
 SLOTS_SOUGHT = _texts(_SLOTS, is_sought=True)
 COUNTS = (
     "SELECT source, sum(items)::bigint AS items, sum(bytes)::bigint AS bytes FROM tally "
