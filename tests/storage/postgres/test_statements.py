@@ -7,8 +7,10 @@ it. Citus documents each construct, but FOR UPDATE and joins of distributed tabl
 
 from __future__ import annotations
 
+import inspect
 import re
 
+import asyncpg
 import pytest
 
 from alt.storage.postgres import dialect, statements
@@ -138,6 +140,11 @@ WORDS = {word for words, *_ in CONSTRUCTS.values() for word in words.split()}
 def test_there_are_statements() -> None:
     assert len(STATEMENTS) > 50
     assert all(isinstance(text, str) for text in STATEMENTS.values())
+
+
+def test_a_connection_keeps_all_of_them_prepared() -> None:
+    kept = inspect.signature(asyncpg.connect).parameters["statement_cache_size"].default
+    assert len(STATEMENTS) < kept
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
