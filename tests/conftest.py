@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import sys
 import uuid
@@ -16,6 +17,14 @@ import pytest
 from botocore.config import Config
 
 from tests.postgres import Cluster
+
+# Tests start hundreds of processes. Where Python is told to write no bytecode (PYTHONDONTWRITEBYTECODE, as in many images),
+# each would compile all of Alt again, which is half of its life: so it is written all the same, but not beside the sources.
+if sys.dont_write_bytecode:
+    sys.dont_write_bytecode = False
+    sys.pycache_prefix = str(Path(__file__).parent.parent / "build" / "bytecode")
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
 
 # Neither how fast a machine is nor what a search happens to draw first says anything of what is tested.
 BY_CHANCE = (
