@@ -59,7 +59,7 @@ def test_what_is_sought(node: Any, text: str | None) -> None:
 def test_every_item_that_meets_a_condition_has_it() -> None:
     counts: Counter[str] = Counter()
 
-    @settings(max_examples=300, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=100, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(items_and_condition())
     def has_it(example: Any) -> None:
         items, node = example
@@ -73,4 +73,4 @@ def test_every_item_that_meets_a_condition_has_it() -> None:
                 assert text in dumps(item)
 
     has_it()
-    assert counts["met"] > 20
+    assert counts["met"] > 5
