@@ -83,8 +83,9 @@ class Reads:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
-        if not self._is_due:
-            self._begin()
+        if self._waiting and not self._is_due:  # the next turn has what came meanwhile, too
+            self._is_due = True
+            asyncio.get_running_loop().call_soon(self._begin)
 
     async def _run(self, batch: list[tuple[Place, asyncio.Future[Sized | None]]]) -> None:
         try:
