@@ -97,10 +97,11 @@ class _Silent:
     def __init__(self, handler: Handler) -> None:
         self.finish = handler.finish
         self.was_asked = threading.Event()
+        self._never = asyncio.Event()  # a task that waits for what nobody else knows is garbage
 
     def answer(self, _request: Request) -> Answer:
         self.was_asked.set()
-        return asyncio.ensure_future(asyncio.Event().wait())  # type: ignore[arg-type]
+        return asyncio.ensure_future(self._never.wait())  # type: ignore[arg-type]
 
 
 def test_a_server_that_has_ended_is_not_there() -> None:
