@@ -196,7 +196,7 @@ def test_levels_count_from_where_the_value_stands() -> None:
 
 @pytest.mark.parametrize("kind", ["M", "L"])
 def test_any_depth_is_refused_without_deep_recursion(kind: str) -> None:
-    assert refusal(wrapped(50_000, kind=kind)) == NEST
+    assert refusal(wrapped(500_000, kind=kind)) == NEST
 
 
 @pytest.mark.parametrize(
