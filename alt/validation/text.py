@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from alt.values.json import is_encodable
+
 
 def has_lone_surrogate(request: object) -> bool:
     r"""Whether a string or a name anywhere in a parsed request has half a surrogate pair.
@@ -12,19 +14,11 @@ def has_lone_surrogate(request: object) -> bool:
     while pending:
         value = pending.pop()
         if type(value) is str:
-            if not value.isascii() and _is_broken(value):
+            if not value.isascii() and not is_encodable(value):
                 return True
         elif type(value) is dict:
             pending.extend(value)
             pending.extend(value.values())
         elif type(value) is list:
             pending.extend(value)
-    return False
-
-
-def _is_broken(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return True
     return False

@@ -178,9 +178,9 @@ def _sought(read: PageRead) -> str | None:
     """What the rows have in their texts that have to come."""
     if read.fetch:
         return None
-    if read.is_count and read.condition is None:
-        return spelling.NOWHERE
-    return spelling.sought(read.condition)
+    if read.condition is not None:
+        return spelling.sought(read.condition)
+    return spelling.NOWHERE if read.is_count else None
 
 
 def _part(scanned: int, size: int, limit: int | None) -> int:

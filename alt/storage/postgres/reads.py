@@ -47,8 +47,7 @@ class Reads:
         self._waiting.append((place, future))
         if not self._is_due and len(self._running) < STATEMENTS:
             if not self._running or len(self._waiting) >= MAX_KEYS:
-                self._is_due = True
-                loop.call_soon(self._begin)
+                self._begin_soon()
             elif self._gathering is None:
                 self._gathering = loop.call_later(GATHERING_SECONDS, self._begin)
         return future
@@ -69,6 +68,11 @@ class Reads:
             if self._running:
                 await asyncio.wait(self._running)
 
+    def _begin_soon(self) -> None:
+        """In the next turn of the loop, with what comes until then."""
+        self._is_due = True
+        asyncio.get_running_loop().call_soon(self._begin)
+
     def _begin(self) -> None:
         self._is_due = False
         if self._gathering is not None:
@@ -83,9 +87,8 @@ class Reads:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
-        if self._waiting and not self._is_due:  # the next turn has what came meanwhile, too
-            self._is_due = True
-            asyncio.get_running_loop().call_soon(self._begin)
+        if self._waiting and not self._is_due:
+            self._begin_soon()
 
     async def _run(self, batch: list[tuple[Place, asyncio.Future[Sized | None]]]) -> None:
         try:

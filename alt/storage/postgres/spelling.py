@@ -9,7 +9,7 @@ from __future__ import annotations
 from alt.expressions import nodes
 from alt.expressions.conditions import Condition
 from alt.expressions.nodes import Comparison, Function, In, Path, Value
-from alt.values.json import dumps
+from alt.values.json import dumps, is_encodable
 
 # Of what is sought, more tells little more, and a text that was made for it is searched by each of its characters.
 MAX_SOUGHT = 128
@@ -18,11 +18,9 @@ NOWHERE = "\n"
 _SCALARS = frozenset({"S", "N", "B", "BOOL", "NULL"})
 
 
-def sought(condition: Condition | None) -> str | None:
+def sought(condition: Condition) -> str | None:
     """The longest such text that is known, or how it begins; None if there is none."""
-    if condition is None:
-        return None
-    texts = [text for term in nodes.conjuncts(condition.node) if (text := _of(term)) and _is_storable(text)]
+    texts = [text for term in nodes.conjuncts(condition.node) if (text := _of(term)) and is_encodable(text)]
     return max(texts, key=len, default="")[:MAX_SOUGHT] or None
 
 
@@ -41,7 +39,7 @@ def _of_comparison(left: nodes.Operand, operator: str, right: nodes.Operand) -> 
         return None
     if operator == "=" and right.type in _SCALARS:
         return _name(left) + dumps(right.attribute)
-    return f'{_name(left)}{{"{right.type}":'
+    return _typed(left, right.type)
 
 
 def _of_function(node: Function) -> str | None:
@@ -55,9 +53,9 @@ def _of_function(node: Function) -> str | None:
         return None
     content = value.attribute["S"]
     if node.name == "attribute_type":
-        return f'{_name(path)}{{"{content}":'
+        return _typed(path, content)
     if node.name == "begins_with":
-        return f'{_name(path)}{{"S":"{_within(content)}'
+        return f'{_typed(path, "S")}"{_within(content)}'
     return _within(content) if node.name == "contains" else None
 
 
@@ -67,15 +65,11 @@ def _name(path: Path) -> str:
     return f"{dumps(name)}:" if isinstance(name, str) else ""
 
 
+def _typed(path: Path, kind: str) -> str:
+    """How a value of this type begins, with its name."""
+    return f'{_name(path)}{{"{kind}":'
+
+
 def _within(content: str) -> str:
     """How it is spelled inside of a longer text."""
     return dumps(content)[1:-1]
-
-
-def _is_storable(text: str) -> bool:
-    """Half a surrogate pair is none of UTF-8, and in no item."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

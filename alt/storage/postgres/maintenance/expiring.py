@@ -60,13 +60,8 @@ class Expiring:
             return Keep(0 if stored is None else stored.size)
 
         shape_now = Table(shape, self._access).shape_now
-        units = [
-            Unit(
-                [(shape_now, Write(keys.key_of(shape.definition, ujson.loads(row["item"])), decide))],
-                by_ttl=True,
-            )
-            for row in found
-        ]
+        found_keys = [keys.key_of(shape.definition, ujson.loads(row["item"])) for row in found]
+        units = [Unit([(shape_now, Write(key, decide))], by_ttl=True) for key in found_keys]
         outcomes = await self._access.writer.write(units) if units else []
         deleted = sum(map(_is_deletion, outcomes))
         self._access.writer.totals.expired_items += deleted
