@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import ujson
@@ -13,6 +14,9 @@ from alt.http.request import Request
 from alt.operations import Operation, TwoSteps
 from alt.validation import Checker
 
+# The bytes of half a surrogate pair, which UTF-8 leaves out: no other character begins with them.
+_SURROGATE = re.compile(rb"\xed[\xa0-\xbf]")
+
 
 def read(body: bytes) -> Any:
     """The parameters in a small body. Raises ApiError."""
@@ -20,7 +24,7 @@ def read(body: bytes) -> Any:
         parameters = ujson.loads(body)
     except ValueError:
         raise ApiError("SerializationException") from None
-    if b"\\" in body:
+    if b"\\" in body or not body.isascii():
         _refuse_broken_text(body, parameters)
     return parameters
 
@@ -47,6 +51,15 @@ def read_large(request: Request, check: Checker, operation: Operation) -> tuple[
 
 
 def _refuse_broken_text(body: bytes, parameters: Any) -> None:
-    # ujson reads an escaped lone surrogate into a string that no UTF-8 can carry.
-    if (b"\\ud" in body or b"\\uD" in body) and validation.has_lone_surrogate(parameters):
+    # ujson reads half a surrogate pair, escaped or as bytes, into a string that no UTF-8 can carry.
+    escaped = b"\\ud" in body or b"\\uD" in body
+    if _has_surrogate_bytes(body) or (escaped and validation.has_lone_surrogate(parameters)):
         raise errors.serialization("Invalid UTF-8 in a string")
+
+
+def _has_surrogate_bytes(body: bytes) -> bool:
+    if body.isascii():
+        return False
+    # A search holds the interpreter, so it is made in steps, each of which sees a byte of the next.
+    steps = range(0, len(body), long_json.STEP_BYTES)
+    return any(_SURROGATE.search(body, at, at + long_json.STEP_BYTES + 1) for at in steps)

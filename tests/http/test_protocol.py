@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from alt.http.long_json import STEP_BYTES
+
 LIST = b'{"Limit":1}'
 
 
@@ -282,11 +284,26 @@ def test_an_unknown_target_is_an_unknown_operation(wire: Wire, target: str) -> N
     assert json.loads(body)["__type"].endswith("#UnknownOperationException")
 
 
+# Half a surrogate pair, escaped and as bytes; then a whole pair, each half as three bytes.
+BROKEN_TEXTS = [b"\xff", rb"\ud800", b"\xed\xa0\x80", b"\xed\xbf\xbf", b"\xed\xa0\xbd\xed\xb8\x80"]
+
+
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"[1", b"nonsense", b'{"TableName":"\xff"}', b'{"TableName":"\\ud800"}']
+    "body", [b"", b"{", b"[1", b"nonsense", *(b'{"TableName":"%b"}' % text for text in BROKEN_TEXTS)]
 )
 def test_an_unreadable_body_is_a_serialization_error(wire: Wire, body: bytes) -> None:
     wire.send(request("DescribeTable", body))
     status, _, answered = wire.answer()
     assert status == 400
     assert json.loads(answered)["__type"].endswith("#SerializationException")
+
+
+@pytest.mark.parametrize("at", [STEP_BYTES - 1, 3 * STEP_BYTES, 3 * STEP_BYTES + 1])
+def test_broken_text_is_found_wherever_it_stands_in_a_large_body(wire: Wire, at: int) -> None:
+    begin = b'{"TableName":"'
+    body = begin + "\ud7ff\ue000".encode() * (4 * STEP_BYTES // 6) + b'"}'
+    wire.send(request("DescribeTable", body))
+    assert json.loads(wire.answer()[2])["__type"].endswith("#ValidationException")
+    padding = b"x" * (at - len(begin))
+    wire.send(request("DescribeTable", begin + padding + b"\xed\xa0\x80" + body[len(begin) :]))
+    assert json.loads(wire.answer()[2])["__type"].endswith("#SerializationException")
