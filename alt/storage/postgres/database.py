@@ -104,7 +104,7 @@ class Database:
     async def transaction(self) -> AsyncIterator[Connection]:
         """A transaction that is committed at the end, if nothing was raised. Raises UnknownOutcomeError."""
         async with self.connection() as connection:
-            await connection.execute("BEGIN")
+            await connection.execute(sql.BEGIN)
             try:
                 yield connection
             except (asyncpg.PostgresError, ForeseenError):
@@ -251,13 +251,13 @@ class Database:
 async def roll_back(connection: Connection) -> None:
     """Keep the connection for others; one that cannot be told is let go of when it is put back."""
     with suppress(asyncpg.PostgresError, *dialect.CUT, OSError):
-        await connection.execute("ROLLBACK")
+        await connection.execute(sql.ROLLBACK)
 
 
 async def commit(connection: Connection) -> None:
     """Raises UnknownOutcomeError where nobody says whether it was done."""
     try:
-        await connection.execute("COMMIT")
+        await connection.execute(sql.COMMIT)
     except Exception as fault:
         if isinstance(fault, asyncpg.PostgresError) and not dialect.is_away(fault):
             raise  # the database says that it was not

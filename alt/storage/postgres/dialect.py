@@ -62,6 +62,14 @@ PLANNING = "; ".join(
 # (mallopt(3), M_MMAP_THRESHOLD).
 KEEPING_MEMORY = "SELECT length(repeat('x', 1000000))"
 
+# Items are read in the order of their keys, so relations have to be split by ranges of keys. CockroachDB does that anyway.
+# YugabyteDB takes hashes of the first column, unless the transaction that makes a relation has said this before. An engine
+# without the setting finds nothing to set.
+# https://docs.yugabyte.com/stable/reference/configuration/yb-tserver/#yb-use-hash-splitting-by-default
+SPLIT_BY_RANGES = (
+    "SELECT set_config(name, 'off', true) FROM pg_settings WHERE name = 'yb_use_hash_splitting_by_default'"
+)
+
 
 def session(schema: str) -> dict[str, str]:
     """The settings of a connection whose statements are about the relations of this schema, and of no other.

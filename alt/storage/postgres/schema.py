@@ -12,6 +12,7 @@ import asyncpg
 
 from alt.storage.engine import UnusableEngineError
 from alt.storage.postgres import dialect
+from alt.storage.postgres import statements as sql
 from alt.storage.postgres.database import EVERYBODYS, Connection, Database
 
 FORMAT = 3
@@ -19,8 +20,6 @@ FORMAT = 3
 _FOR_ALL = (2, 3)
 # Two may make the tables at once: who comes second looks again.
 _ATTEMPTS = 3
-
-_VERSION = "SELECT version FROM format"
 
 
 class Status(NamedTuple):
@@ -59,7 +58,7 @@ async def init(database: Database) -> bool:
             return False
         try:
             async with database.transaction() as connection:
-                await connection.execute(f"CREATE SCHEMA {database.schema}")
+                await connection.execute(f"{sql.CREATE_SCHEMA} {database.schema}")
                 for version in range(1, FORMAT + 1):
                     await _step(database, connection, version)
         except asyncpg.PostgresError as fault:
@@ -85,21 +84,19 @@ async def migrate(database: Database) -> tuple[int, int]:
 async def status(database: Database) -> Status:
     found = await _format(database)
     async with database.connection() as connection:
-        server = str(await connection.fetchval("SELECT version()"))
+        server = str(await connection.fetchval(sql.SERVER))
         if found is None:
             return Status(None, server, 0, 0, 0, 0)
-        tables = await connection.fetchval("SELECT count(*) FROM definition WHERE name IS NOT NULL")
-        items, size = await connection.fetchrow(
-            "SELECT coalesce(sum(items), 0)::bigint, coalesce(sum(bytes), 0)::bigint FROM tally"
-        )
-        removed = await connection.fetchval("SELECT count(*) FROM removed")
+        tables = await connection.fetchval(sql.COUNT_TABLES)
+        items, size = await connection.fetchrow(sql.COUNT_ITEMS)
+        removed = await connection.fetchval(sql.COUNT_REMOVED)
         return Status(found, server, tables, items, size, removed)
 
 
 async def _format(database: Database) -> int | None:
     async with database.connection() as connection:
         try:
-            version: int | None = await connection.fetchval(_VERSION)
+            version: int | None = await connection.fetchval(sql.FORMAT)
         except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
             return None
         return version
@@ -109,8 +106,9 @@ async def _step(database: Database, connection: Connection, version: int) -> Non
     """From the format before to this one."""
     if database.schema == EVERYBODYS or version not in _FOR_ALL:
         text = files("alt.sql").joinpath("postgres", f"schema_{version}.sql").read_text(encoding="utf-8")
+        await connection.execute(dialect.SPLIT_BY_RANGES)
         await connection.execute(text)
-    await connection.execute("UPDATE format SET version = $1", version)
+    await connection.execute(sql.REPLACE_FORMAT, version)
 
 
 def _missing(database: Database) -> UnusableEngineError:

@@ -1,4 +1,4 @@
-"""Every statement that Alt sends to the database while it serves.
+"""Every statement that Alt sends to the database, but what makes its relations (sql/postgres/) and settings (dialect.py).
 
 They are made of what PostgreSQL 15, CockroachDB and YugabyteDB document, which tests/storage/postgres/test_statements.py
 holds them to. They name no schema: a connection has the one of those whose tables it is for (dialect.py). Rows are locked
@@ -12,9 +12,22 @@ from typing import NamedTuple
 
 _AT_PLACE = "i.source = k.source AND i.slot = k.slot AND i.key = k.key"
 
-# Connections
+# Connections and transactions
 
 SEARCH_PATH = "SHOW search_path"
+BEGIN = "BEGIN"
+COMMIT = "COMMIT"
+ROLLBACK = "ROLLBACK"
+
+# The schema
+
+CREATE_SCHEMA = "CREATE SCHEMA"  # and its name
+FORMAT = "SELECT version FROM format"
+REPLACE_FORMAT = "UPDATE format SET version = $1"
+SERVER = "SELECT version()"
+COUNT_TABLES = "SELECT count(*) FROM definition WHERE name IS NOT NULL"
+COUNT_ITEMS = "SELECT coalesce(sum(items), 0)::bigint, coalesce(sum(bytes), 0)::bigint FROM tally"
+COUNT_REMOVED = "SELECT count(*) FROM removed"
 
 # The catalog
 

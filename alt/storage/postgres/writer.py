@@ -18,6 +18,7 @@ from alt.errors import ForeseenError, internal_server_error, transaction_conflic
 from alt.storage.model.activity import Totals
 from alt.storage.model.items import Written
 from alt.storage.postgres import dialect, group_writes
+from alt.storage.postgres import statements as sql
 from alt.storage.postgres.database import (
     Connection,
     Database,
@@ -173,7 +174,7 @@ class Writer:
     async def _attempt(self, units: Sequence[Unit]) -> list[Any]:
         async with self._database.connection() as connection:
             stripe = random.randrange(STRIPES)
-            await connection.execute("BEGIN")
+            await connection.execute(sql.BEGIN)
             try:
                 known, wanted = self._definitions.revision, Wanted(units)
                 revision, items = await group_writes.begin(connection, wanted, stripe)

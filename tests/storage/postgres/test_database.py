@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from alt.errors import ForeseenError
-from alt.storage.postgres import database
+from alt.storage.postgres import database, dialect
 from alt.storage.postgres.database import Database, DatabaseAwayError
 from tests.postgres import Cluster
 
@@ -99,3 +99,19 @@ def test_what_fails_in_a_transaction_undoes_it(new_database: str, fault: Excepti
         return found
 
     assert len(asyncio.run(ask())) == 1
+
+
+def test_a_setting_that_an_engine_has_holds_for_what_one_transaction_makes(postgres: Cluster) -> None:
+    """PostgreSQL has none for how relations are split; another one stands in for it."""
+    statement = dialect.SPLIT_BY_RANGES.replace("yb_use_hash_splitting_by_default", "enable_sort")
+
+    async def ask() -> None:
+        pool = Database(postgres.dsn(), 1)
+        async with pool.transaction() as connection:
+            await connection.execute(dialect.SPLIT_BY_RANGES)
+            await connection.execute(statement)
+            assert await connection.fetchval("SHOW enable_sort") == "off"
+        assert (await pool.fetch("SHOW enable_sort"))[0][0] == "on"
+        await pool.close()
+
+    asyncio.run(ask())

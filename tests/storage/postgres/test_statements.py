@@ -7,8 +7,11 @@ it. Citus documents each construct, but FOR UPDATE and joins of distributed tabl
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
+from importlib.resources import files
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -77,6 +80,14 @@ CONSTRUCTS: dict[str, tuple[str, str, str, str]] = {
         "common-table-expressions",
         "api/ysql/the-sql-language/with-clause/with-clause-syntax-semantics/",
     ),
+    "whether a column has a value": (
+        "IS NOT NULL",
+        "functions-comparison.html",
+        "null-handling",
+        "api/ysql/exprs/func_index/",
+    ),
+    "a transaction": ("BEGIN COMMIT ROLLBACK", "sql-commit.html", "commit-transaction", _YB + "txn_commit/"),
+    "a schema": ("CREATE SCHEMA", "sql-createschema.html", "create-schema", _YB + "ddl_create_schema/"),
     "an isolation level": (
         "BEGIN ISOLATION LEVEL REPEATABLE READ",
         "sql-begin.html",
@@ -114,6 +125,11 @@ FUNCTIONS: dict[str, tuple[str, str, str]] = {
         "functions-and-operators#string-and-byte-functions",
         "api/ysql/exprs/func_index/",
     ),
+    "version": (
+        "functions-info.html",
+        "functions-and-operators#system-info-functions",
+        "api/ysql/exprs/func_index/",
+    ),
     "now": (
         "functions-datetime.html",
         "functions-and-operators#date-and-time-functions",
@@ -130,6 +146,41 @@ TYPES = {
     "double precision[]",
     "interval",
 }
+
+# What the relations are made by, in sql/postgres.
+SCHEMA_CONSTRUCTS: dict[str, tuple[str, str, str, str]] = {
+    "a relation": (
+        "CREATE TABLE PRIMARY KEY UNIQUE NOT NULL",
+        "sql-createtable.html",
+        "create-table",
+        _YB + "ddl_create_table/",
+    ),
+    "a further column": (
+        "ALTER TABLE ADD COLUMN",
+        "sql-altertable.html",
+        "alter-table#add-column",
+        _YB + "ddl_alter_table/",
+    ),
+    "rows": ("INSERT INTO VALUES SELECT FROM AS", "sql-insert.html", "insert", _YB + "dml_insert/"),
+}
+# Names and types of columns; YugabyteDB has all of them on one page, api/ysql/datatypes/.
+COLUMN_TYPES: dict[str, tuple[str, str]] = {
+    "text": ("datatype-character.html", "string"),
+    "integer": ("datatype-numeric.html", "int"),
+    "bigint": ("datatype-numeric.html", "int"),
+    "double precision": ("datatype-numeric.html", "float"),
+    "bytea": ("datatype-binary.html", "bytes"),
+    "boolean": ("datatype-boolean.html", "bool"),
+    "timestamptz": ("datatype-datetime.html", "timestamp"),
+}
+SCHEMA_FUNCTIONS: dict[str, tuple[str, str, str]] = {
+    "generate_series": (
+        "functions-srf.html",
+        "functions-and-operators#set-generating-functions",
+        "api/ysql/exprs/func_index/",
+    ),
+}
+SCHEMAS = {path.name: path.read_text(encoding="utf-8") for path in (files("alt.sql") / "postgres").iterdir()}
 
 STATEMENTS = {
     name: text for name, text in vars(statements).items() if name.isupper() and not name.startswith("_")
@@ -183,3 +234,32 @@ def test_values_are_parameters(name: str) -> None:
     numbers = {int(number) for number in re.findall(r"\$(\d+)", STATEMENTS[name])}
     assert numbers == set(range(1, len(numbers) + 1))
     assert "'" not in STATEMENTS[name]
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_what_makes_the_relations_keeps_to_the_list(name: str) -> None:
+    text = re.sub(r"--.*", "", SCHEMAS[name])
+    words = {word for words, *_ in SCHEMA_CONSTRUCTS.values() for word in words.split()}
+    assert set(re.findall(r"\b[A-Z]+\b", text)) <= words
+    assert set(re.findall(r"\b([a-z_]+)\(", text)) <= SCHEMA_FUNCTIONS.keys()
+    columns = re.findall(
+        r"^    [a-z_]+ +([a-z ]+?)(?= [A-Z]|,|\n)|ADD COLUMN [a-z_]+ ([a-z ]+);", text, re.MULTILINE
+    )
+    assert {first or second for first, second in columns} <= COLUMN_TYPES.keys()
+    assert "'" not in text
+
+
+def test_no_statement_stands_elsewhere() -> None:
+    engine = Path(inspect.getfile(dialect)).parent
+    strings = {
+        (path.name, node.value)
+        for path in engine.rglob("*.py")
+        if path.name not in ("statements.py", "dialect.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    answers = re.compile(r"(INSERT 0|UPDATE|DELETE) \d+")  # what the database says that it has done
+    verbs = re.compile(
+        r"(SELECT|INSERT|UPDATE|DELETE|WITH|CREATE|ALTER|DROP|SET|SHOW|BEGIN|COMMIT|ROLLBACK|LOCK)\b"
+    )
+    assert not {each for each in strings if verbs.match(each[1]) and not answers.fullmatch(each[1])}
