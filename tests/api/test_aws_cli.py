@@ -28,6 +28,7 @@ def environment(server: Any, tmp_path: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.nightly
 def test_a_session_of_the_aws_cli(environment: dict[str, str]) -> None:
 
     def aws(*arguments: str) -> Any:

@@ -97,7 +97,9 @@ def reads_meanwhile(client: Any, other: Any, kind: str) -> int:
     return reads
 
 
-@pytest.mark.parametrize("kind", LONG)
+@pytest.mark.parametrize(
+    "kind", [pytest.param("filter", marks=pytest.mark.nightly), "projection", "local index"]
+)
 def test_others_are_answered_meanwhile(tiny: Server, kind: str) -> None:
     client, other = tiny.client(read_timeout=300), tiny.client()
     other.get_item(TableName="Tiny", Key=KEY)  # which connects

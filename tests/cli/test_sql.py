@@ -344,6 +344,7 @@ def test_addresses_where_nobody_answers(alt: Run, foreign: str) -> None:
     assert other.err == f"Error: {foreign} answers as no DynamoDB does (status 404)\n"
 
 
+@pytest.mark.nightly
 def test_the_cars_of_the_page(start_server: Any, tmp_path: Path) -> None:
     server = start_server("--data-dir", tmp_path / "data")
     section = PAGE.read_text(encoding="utf-8")

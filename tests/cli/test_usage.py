@@ -70,6 +70,7 @@ def test_consumption_is_shown_and_outlives_the_server(
     assert usage() == ""
 
 
+@pytest.mark.nightly
 def test_a_running_server_holds_a_key_to_its_limit_and_sdks_try_again(
     start_server: Any, usage: Callable[..., str], tmp_path: Path
 ) -> None:

@@ -129,7 +129,8 @@ LARGE_BODIES = {
 }
 
 
-@pytest.mark.parametrize("name", [pytest.param("numbers", marks=pytest.mark.nightly), "values"])
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", LARGE_BODIES)
 def test_reads_beside_large_bodies_are_quick(start_server: Any, name: str) -> None:
     server = start_server("--memory")
     create_table(server)

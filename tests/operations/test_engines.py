@@ -317,7 +317,7 @@ def check(services: list[Service], requests: list[tuple[str, dict[str, Any]]]) -
             service.close()
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(requests=st.lists(REQUESTS, min_size=1, max_size=12))
 def test_answers_are_the_same(requests: list[tuple[str, dict[str, Any]]]) -> None:
     check([Service(), Service(in_dictionary=True)], requests)

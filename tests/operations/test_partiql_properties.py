@@ -23,7 +23,7 @@ from alt.expressions.partiql import Select, bind, read
 from tests.operations.conftest import Service
 from tests.storage.test_filters import STRATEGIES, Draw, paths_of
 
-EXAMPLES = 300
+EXAMPLES = 150
 NIGHTLY_EXAMPLES = 1_000
 NIGHTLY_SEARCHES = 20
 MOST_SEARCHES = 10  # until enough was tried

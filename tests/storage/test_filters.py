@@ -29,7 +29,7 @@ from alt.storage.sqlite.filters import compile_condition
 from alt.values.attribute import normalize
 from alt.values.json import dumps
 
-EXAMPLES = 300
+EXAMPLES = 150
 NIGHTLY_EXAMPLES = 1_000
 NIGHTLY_SEARCHES = 20
 MOST_SEARCHES = 10  # until enough was tried

@@ -291,7 +291,7 @@ def test_in_memory() -> None:
 
 
 def test_on_disk() -> None:
-    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.lists(OPERATIONS, max_size=40))
     def check(operations: list[tuple[Any, ...]]) -> None:
         with tempfile.TemporaryDirectory() as directory:

@@ -194,7 +194,7 @@ def test_levels_count_from_where_the_value_stands() -> None:
             check(wrapped(30), level=3)
 
 
-@pytest.mark.parametrize("kind", ["M", "L"])
+@pytest.mark.parametrize("kind", [pytest.param("M", marks=pytest.mark.nightly), "L"])
 def test_any_depth_is_refused_without_deep_recursion(kind: str) -> None:
     assert refusal(wrapped(500_000, kind=kind)) == NEST
 

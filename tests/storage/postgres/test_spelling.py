@@ -59,7 +59,7 @@ def test_what_is_sought(node: Any, text: str | None) -> None:
 def test_every_item_that_meets_a_condition_has_it() -> None:
     counts: Counter[str] = Counter()
 
-    @settings(max_examples=100, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=50, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(items_and_condition())
     def has_it(example: Any) -> None:
         items, node = example
