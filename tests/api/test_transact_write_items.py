@@ -463,6 +463,16 @@ def test_a_token_makes_a_transaction_once(
     assert stored(pk)["n"] == {"N": "2"}
 
 
+def test_a_token_is_any_text(
+    write: Callable[..., Any], stored: Callable[..., Any], table: str, pk: str
+) -> None:
+    action = update(table, pk, "ADD n :one", {":one": {"N": "1"}})
+    tokens = [pk[:30] + end for end in ("\0", "\\0", "\\\\0", "\\", "é\uffff")]
+    for token in tokens * 2:
+        assert write(action, ClientRequestToken=token) == {}
+    assert stored(pk)["n"] == {"N": str(len(tokens))}
+
+
 def test_a_token_of_another_request_is_refused(
     write: Callable[..., Any], refusal: Refusal, dynamodb: Any, table: str, pk: str
 ) -> None:

@@ -12,6 +12,7 @@ import os
 import random
 import socket
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -142,12 +143,22 @@ def resident_bytes(process_id: int) -> int:
     return int(shown.stdout) * 1024
 
 
+@pytest.fixture
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> Sequence[str]:
+    """The options of a server without data."""
+    if request.config.getoption("--engine") == "postgres":
+        return "--engine", request.getfixturevalue("new_database")
+    return "--data-dir", str(tmp_path / "data"), "--sync", "off"
+
+
 @pytest.mark.parametrize("cases", [FEW, pytest.param(MANY, marks=pytest.mark.nightly)])
-def test_no_request_fails_hangs_or_leaks(cases: int, start_server: Any, tmp_path: Path) -> None:
+def test_no_request_fails_hangs_or_leaks(
+    cases: int, start_server: Any, where: Sequence[str], tmp_path: Path
+) -> None:
     cases = int(os.environ.get("ALT_FUZZ_CASES", cases))
     print(f"ALT_FUZZ_SEED={SEED} ALT_FUZZ_CASES={cases}")
     log = tmp_path / "log"
-    server = start_server("--data-dir", tmp_path / "data", "--sync", "off", log=log)
+    server = start_server(*where, log=log)
     fuzzer = Fuzzer(server.port, SEED)
     warm = round(cases * WARM_UP)
     fuzzer.run(warm)

@@ -310,6 +310,8 @@ class Store:
         finish: Callable[[Sequence[Written]], T],
         replayed: Callable[[Sequence[int]], T],
     ) -> asyncio.Future[T]:
+        if token is not None:
+            token = token._replace(token=_without_zero(token.token))
         if token is not None and (running := self._running.get(token.token)) is not None:
             raise (transaction_in_progress() if running == token.request else idempotent_parameter_mismatch())
         unit = Unit([(table.shape_now, write) for table, write in writes], is_transaction=True, token=token)
@@ -326,3 +328,8 @@ class Store:
 
     def is_fault(self, error: BaseException) -> bool:
         return isinstance(error, FAULTS)
+
+
+def _without_zero(text: str) -> str:
+    """Another text for each: PostgreSQL's have no character zero (https://www.postgresql.org/docs/15/datatype-character.html)."""
+    return text.replace("\\", r"\\").replace("\0", r"\0")
