@@ -34,7 +34,7 @@ class Status(NamedTuple):
 
 
 async def check(database: Database) -> None:
-    """Raises UnusableEngineError where there are no tables of Alt's, or others than this version knows."""
+    """Raises UnusableEngineError where there are no tables of Alt's, or others than this version knows, or not in UTF-8."""
     found, named = await _format(database), _named(database)
     if found is None:
         raise _missing(database)
@@ -46,13 +46,15 @@ async def check(database: Database) -> None:
         raise UnusableEngineError(
             f"{named} is of format {found}: with every Alt stopped, `alt engine migrate` makes it {FORMAT}"
         )
+    await _check_encoding(database)
 
 
 async def init(database: Database) -> bool:
     """Make the schema and Alt's tables in it; False if they are there, whoever has made them.
 
-    It is one transaction, where the engine has that for what it makes.
+    It is one transaction, where the engine has that for what it makes. Raises UnusableEngineError.
     """
+    await _check_encoding(database)
     for attempt in range(1, _ATTEMPTS + 1):
         if await _format(database) is not None:
             return False
@@ -100,6 +102,16 @@ async def _format(database: Database) -> int | None:
         except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
             return None
         return version
+
+
+async def _check_encoding(database: Database) -> None:
+    """Raises UnusableEngineError where the database cannot have every text that an item can."""
+    async with database.connection() as connection:
+        encoding = await connection.fetchval(sql.ENCODING)
+    if encoding != "UTF8":
+        raise UnusableEngineError(
+            f"the database's encoding is {encoding}, which has not every character: make one with ENCODING 'UTF8'"
+        )
 
 
 async def _step(database: Database, connection: Connection, version: int) -> None:

@@ -25,6 +25,7 @@ CREATE_SCHEMA = "CREATE SCHEMA"  # and its name
 FORMAT = "SELECT version FROM format"
 REPLACE_FORMAT = "UPDATE format SET version = $1"
 SERVER = "SELECT version()"
+ENCODING = "SHOW server_encoding"
 COUNT_TABLES = "SELECT count(*) FROM definition WHERE name IS NOT NULL"
 COUNT_ITEMS = "SELECT coalesce(sum(items), 0)::bigint, coalesce(sum(bytes), 0)::bigint FROM tally"
 COUNT_REMOVED = "SELECT count(*) FROM removed"

@@ -75,6 +75,18 @@ def test_a_table_moves_from_a_data_directory_into_a_database(
     ]
 
 
+def test_a_database_without_every_character_is_refused(postgres: Cluster, run_alt: Run) -> None:
+    postgres.execute("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+    engine = ("--engine", postgres.dsn("latin"))
+    refusal = "Error: the database's encoding is LATIN1, which has not every character: make one with ENCODING 'UTF8'\n"
+    assert run_alt("engine", "init", *engine).stderr == refusal
+    assert json.loads(run_alt("engine", "status", *engine, "--json").stdout)["Format"] is None
+    postgres.execute("CREATE SCHEMA alt CREATE TABLE format (version integer)", "latin")
+    postgres.execute("INSERT INTO alt.format VALUES (3)", "latin")
+    assert run_alt("engine", "check", *engine).stderr == refusal
+    assert run_alt("start", "--port", "0", *engine).stderr == refusal
+
+
 def test_a_format_of_the_future_is_refused(postgres: Cluster, new_database: str, run_alt: Run) -> None:
     name = new_database.partition("@/")[2].partition("?")[0]
     postgres.execute("UPDATE alt.format SET version = 99", name)
