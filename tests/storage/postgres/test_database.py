@@ -44,6 +44,18 @@ def test_a_connection_that_was_cut_is_made_anew(postgres: Cluster) -> None:
     asyncio.run(ask())
 
 
+def test_a_value_that_cannot_be_sent_is_no_sign_of_a_database_that_is_away(postgres: Cluster) -> None:
+    async def ask() -> None:
+        pool = Database(postgres.dsn(), 1)
+        with pytest.raises(asyncpg.DataError):
+            await pool.fetch("SELECT $1::bigint", 2**63)
+        assert pool.totals.read_retries == 0
+        assert await pool.fetch("SELECT $1::bigint", 2**63 - 1)
+        await pool.close()
+
+    asyncio.run(ask())
+
+
 class _Half:
     """A connection on which the database has just said that it cuts it, as asyncpg shows it for a moment."""
 
