@@ -39,7 +39,9 @@ class Front:
             b"x-amz-target": target(operation).encode(),
         }
         request = Request(b"POST", b"/", headers, body, True)
-        head, _, answer = self._runner.run(self._answered(request)).partition(b"\r\n\r\n")
+        # The loop's own, since a runner takes signals anew each time, which is a quarter of what a request costs.
+        whole = self._runner.get_loop().run_until_complete(self._answered(request))
+        head, _, answer = whole.partition(b"\r\n\r\n")
         return int(head.split(b" ", 2)[1]), json.loads(answer) if answer else None
 
     async def _answered(self, request: Request) -> bytes:
