@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import secrets
+import shutil
 import socket
+import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +30,9 @@ REFUSAL_SECONDS = 10.0
 PATIENCE_SECONDS = 60.0
 # Who hangs is given up only after a while.
 HANGING_SECONDS = 30.0
+# A database with Alt's tables takes a part of it, and items the room that is left.
+SMALL_DISK_BYTES = 64 * 1024 * 1024
+ROOM_BYTES = 4 * 1024 * 1024
 
 
 @pytest.fixture
@@ -33,6 +41,19 @@ def cluster(has_postgres: None) -> Iterator[Cluster]:  # noqa: ARG001
     running = Cluster()
     yield running
     running.remove()
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Path]:
+    """A file system with room for little, which is everybody's."""
+    folder = Path(tempfile.mkdtemp(prefix="alt-small-disk-"))
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK_BYTES},mode=0777", "tmpfs", str(folder)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode != 0:
+        folder.rmdir()
+        pytest.skip("a file system can be mounted by root alone")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    folder.rmdir()
 
 
 class Proxy:
@@ -224,6 +245,80 @@ def test_a_database_that_is_not_prepared_is_not_served(postgres: Cluster, run_al
     absent = run_alt("engine", "check", "--engine", postgres.dsn("absent"))
     assert absent.returncode == 1
     assert absent.stderr == 'Error: the database does not let Alt in: database "absent" does not exist\n'
+
+
+@pytest.mark.nightly
+def test_a_disk_that_is_full(
+    small_disk: Path, cluster: Cluster, run_alt: Callable[..., Any], start_server: Any, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    place = small_disk / "tables"
+    place.mkdir()
+    shutil.chown(place, cluster.folder.owner())
+    cluster.execute(f"CREATE TABLESPACE small LOCATION '{place}'")
+    cluster.execute("CREATE DATABASE small TABLESPACE small")
+    engine = ("--engine", cluster.dsn("small"))
+    assert run_alt("engine", "init", *engine).returncode == 0
+    server = start_server(*engine, log=log)
+    client = server.client()
+    create(client, "Music")
+    filler = small_disk / "filler"
+    filler.write_bytes(b"x" * (shutil.disk_usage(small_disk).free - ROOM_BYTES))
+    acknowledged = []
+
+    def put_large(key: str) -> None:
+        text = secrets.token_hex(150_000)  # which nobody compresses to nothing
+        client.put_item(TableName="Music", Item={"pk": {"S": key}, "text": {"S": text}})
+        acknowledged.append(key)
+
+    def fill() -> None:
+        for number in range(ROOM_BYTES // 100_000):
+            put_large(f"{number}")
+
+    assert_refused(fill, PATIENCE_SECONDS)
+    refused = str(len(acknowledged))
+    for _ in range(3):
+        assert_refused(lambda: put_large(refused))
+    assert acknowledged
+    assert all(is_there(client, key) for key in acknowledged)
+    assert not is_there(client, refused)
+    assert (status(server, "/"), status(server, "/ready")) == (200, 200)
+    filler.unlink()
+    until(lambda: put_large("after"))
+    assert all(is_there(client, key) for key in acknowledged)
+    pages = client.get_paginator("scan").paginate(TableName="Music", ProjectionExpression="pk")
+    assert sorted(item["pk"]["S"] for page in pages for item in page["Items"]) == sorted(acknowledged)
+    assert "No space left on device" in log.read_text(encoding="utf-8")
+
+
+@pytest.mark.nightly
+def test_a_statement_that_takes_too_long_is_given_up(
+    postgres: Cluster, new_database: str, start_server: Any
+) -> None:
+    name = new_database.partition("@/")[2].partition("?")[0]
+    server = start_server("--engine", new_database)
+    client = server.client()
+    create(client, "Music")
+    put(client, "before")
+    postgres.execute(
+        "CREATE FUNCTION linger() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(100); END'",
+        name,
+    )
+    postgres.execute(
+        "CREATE TRIGGER lingers BEFORE INSERT ON alt.item FOR EACH STATEMENT EXECUTE FUNCTION linger()", name
+    )
+    reads = 0
+    with ThreadPoolExecutor() as threads:
+        other = server.client(read_timeout=HANGING_SECONDS)
+        refused = threads.submit(assert_refused, lambda: put(other, "meanwhile"), HANGING_SECONDS)
+        while not refused.done():
+            assert is_there(client, "before")
+            reads += 1
+        refused.result()
+    assert reads > 10
+    assert not is_there(client, "meanwhile")
+    postgres.execute("DROP TRIGGER lingers ON alt.item", name)
+    until(lambda: put(client, "after"))
 
 
 @pytest.mark.nightly
