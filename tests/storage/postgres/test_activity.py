@@ -252,6 +252,30 @@ def test_a_group_that_lost_a_race_is_counted(service: Service, empty_database: s
     assert retries(service) == {"lost_race": 1}
 
 
+def test_a_group_that_was_in_a_deadlock_is_counted(service: Service, empty_database: str) -> None:
+    """With who takes the same locks in another order. Who has waited for a second looks for one, and is given up."""
+    put_b = {"TableName": "Music", "Item": {"pk": {"S": "b"}}}
+    last = "SELECT source, slot, key FROM alt.item ORDER BY source DESC, slot DESC, key DESC LIMIT 1"
+
+    async def write() -> None:
+        await service.begin("PutItem", **put_b)
+        async with another_client(empty_database) as other:
+
+            async def is_waited_for() -> bool:
+                return bool(await other.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+
+            async with other.transaction():
+                await other.execute(f"SELECT 1 FROM alt.item WHERE (source, slot, key) = ({last}) FOR UPDATE")
+                puts = [{"Put": PUT_A}, {"Put": put_b}]
+                writing = asyncio.create_task(service.begin("TransactWriteItems", TransactItems=puts))
+                await until(is_waited_for)
+                await other.execute("SELECT 1 FROM alt.item FOR UPDATE")
+            await writing
+
+    service.run(write())
+    assert retries(service) == {"deadlock": 1}
+
+
 def test_a_transaction_that_is_given_up_is_counted(
     impatient: Service, empty_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
