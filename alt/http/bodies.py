@@ -7,12 +7,13 @@ from typing import Any
 
 import ujson
 
-from alt import errors, validation
+from alt import errors
 from alt.errors import ApiError
 from alt.http import codings, long_json
 from alt.http.request import Request
 from alt.operations import Operation, TwoSteps
 from alt.validation import Checker
+from alt.values.json import has_lone_surrogate
 
 # The bytes of half a surrogate pair, which UTF-8 leaves out: no other character begins with them.
 _SURROGATE = re.compile(rb"\xed[\xa0-\xbf]")
@@ -53,7 +54,7 @@ def read_large(request: Request, check: Checker, operation: Operation) -> tuple[
 def _refuse_broken_text(body: bytes, parameters: Any) -> None:
     # ujson reads half a surrogate pair, escaped or as bytes, into a string that no UTF-8 can carry.
     escaped = b"\\ud" in body or b"\\uD" in body
-    if _has_surrogate_bytes(body) or (escaped and validation.has_lone_surrogate(parameters)):
+    if _has_surrogate_bytes(body) or (escaped and has_lone_surrogate(parameters)):
         raise errors.serialization("Invalid UTF-8 in a string")
 
 

@@ -15,9 +15,8 @@ from alt import errors
 from alt.validation import conform, constraints, serialization, shapes, strict
 from alt.validation.constraints import is_deep
 from alt.validation.shapes import operations
-from alt.validation.text import has_lone_surrogate
 
-__all__ = ["Checker", "check", "checker", "has_lone_surrogate", "is_deep", "operations"]
+__all__ = ["Checker", "check", "checker", "is_deep", "operations"]
 
 
 class Checker:

@@ -92,7 +92,10 @@ class Client:
 
     def ask(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """The answer; what load refuses is asked again. Raises ApiError and UnreachableError."""
-        body = dumps(request).encode()
+        try:
+            body = dumps(request).encode()
+        except UnicodeEncodeError:  # as of an argument that is no UTF-8
+            raise validation("the request has text in it that is no UTF-8") from None
         if len(body) > MAX_REQUEST_BYTES:
             # A server that is sent more hangs up in the midst of it, and says no more why.
             raise validation(

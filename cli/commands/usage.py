@@ -89,12 +89,15 @@ def limit(
     Example: alt usage limit AKIAIOSFODNN7EXAMPLE --read 100 --write 50
     """
     from alt.storage.model.usage import KeyLimit
+    from alt.values.json import is_encodable
 
     is_change = read is not None or write is not None or off
     if (access_key is None) == is_change or (off and (read is not None or write is not None)):
         raise click.UsageError(
             "Give an access key with --read, --write or both, or with --off; or nothing to list."
         )
+    if access_key is not None and not is_encodable(access_key):
+        raise click.UsageError("The access key is no UTF-8 text.")
     with opened(data_dir or context.obj) as data:
         if access_key is not None:
             data.store.usage.set_limit(access_key, None if off else KeyLimit(read, write))

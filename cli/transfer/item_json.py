@@ -16,7 +16,7 @@ from typing import Any
 
 import ujson
 
-from alt.values.json import dumps
+from alt.values.json import dumps, has_lone_surrogate
 from alt.values.types import AttributeValue, Item
 
 TYPES = frozenset(("S", "N", "B", "BOOL", "NULL", "SS", "NS", "BS", "L", "M"))
@@ -68,13 +68,21 @@ def write_value(value: AttributeValue) -> str:
 def parsed(text: str | bytes, *, plain: bool) -> Any:
     """What a text is as JSON, numbers as they are written if it is `plain`. Raises ValueError as `read_item` does."""
     try:
-        return _plain(text) if plain else ujson.loads(text)
+        read = _plain(text) if plain else ujson.loads(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
     except UnicodeDecodeError:
         raise ValueError("no UTF-8 text") from None
     except ValueError as fault:
         raise ValueError(f"no JSON: {fault}") from None
+    if not _is_plain_ascii(text) and has_lone_surrogate(read):
+        raise ValueError("no UTF-8 text: half a surrogate pair")
+    return read
+
+
+def _is_plain_ascii(text: str | bytes) -> bool:
+    """Whether it has neither characters beyond ASCII nor escapes of them."""
+    return text.isascii() and (b"\\u" not in text if isinstance(text, bytes) else "\\u" not in text)
 
 
 def _no_constant(name: str) -> None:

@@ -66,6 +66,13 @@ def test_what_plain_json_looks_like(value: Any, text: str) -> None:
     assert read_item(f'{{"a":{text}}}', plain=True) == {"a": value}
 
 
+# Half a surrogate pair: escaped, as bytes, and as Python has a byte of an argument that is no UTF-8.
+BROKEN = {
+    False: [rb'{"a": {"S": "\ud800"}}', b'{"a": {"S": "\xed\xa0\x80"}}', '{"a": {"S": "\udcff"}}'],
+    True: [rb'{"a": "\uDfff"}', rb'{"\ud83d": 1}', b'{"a": "\xed\xa0\x80"}', '{"a": "\udcff"}'],
+}
+
+
 @pytest.mark.parametrize(
     ("text", "plain", "problem"),
     [
@@ -81,6 +88,8 @@ def test_what_plain_json_looks_like(value: Any, text: str) -> None:
         ('{"a": {"X": "x"}}', False, '"a" is no value like'),
         ('{"a":' * 100_000, True, "nested too deeply"),
         (b'{"a": "\xff"}', True, "no UTF-8 text"),
+        (b'{"a": {"S": "\xff"}}', False, "no JSON: "),
+        *((text, plain, "no UTF-8 text") for plain, texts in BROKEN.items() for text in texts),
     ],
 )
 def test_what_is_no_item(text: Any, plain: bool, problem: str) -> None:

@@ -129,16 +129,18 @@ def test_bad_lines_go_to_the_rejects(alt_here: Run, tables: Any, tmp_path: Path)
         b'{"pk": {"S": "\xff"}, "n": {"N": "1"}}\n',
         _lines({"pk": {"S": "z"}, "n": {"N": "nonsense"}}),
         _lines({"pk": {"S": "huge"}, "n": {"N": "1"}, "v": {"S": "x" * 17_000_000}}),
+        rb'{"pk": {"S": "\ud800"}, "n": {"N": "1"}}' + b"\n",
+        b'{"pk": {"S": "\xed\xa0\x80"}, "n": {"N": "1"}}\n',
         json.dumps({"pk": {"S": "last"}, "n": {"N": "1"}}).encode(),
     ]
     file, rejects = tmp_path / "lines", tmp_path / "bad"
     file.write_bytes(b"".join(lines))
     loaded = alt_here("load", "New", file, "--rejects", rejects)
     assert loaded.status == 1
-    assert loaded.out == "Loaded 2 of 10 items into New.\n"
-    assert loaded.err.splitlines()[-1] == f"Error: 8 lines were not taken: {rejects} has them and why"
+    assert loaded.out == "Loaded 2 of 12 items into New.\n"
+    assert loaded.err.splitlines()[-1] == f"Error: 10 lines were not taken: {rejects} has them and why"
     rejected = sorted(map(json.loads, rejects.read_text().splitlines()), key=lambda each: each["line"])
-    assert [each["line"] for each in rejected] == [3, 4, 5, 6, 7, 8, 9, 10]
+    assert [each["line"] for each in rejected] == [*range(3, 13)]
     for each in rejected:
         raw = base64.b64decode(each["base64"]) if "base64" in each else each["text"].encode()
         assert raw == lines[each["line"] - 1].rstrip(b"\r\n")
@@ -149,6 +151,7 @@ def test_bad_lines_go_to_the_rejects(alt_here: Run, tables: Any, tmp_path: Path)
     assert "empty string value" in reasons[4]
     assert "nonsense" in reasons[6]
     assert reasons[7].startswith("the request is larger than the 16,777,216 bytes")
+    assert reasons[8:] == ["no UTF-8 text: half a surrogate pair"] * 2
     assert f"line 5: {reasons[2]}" in loaded.err.splitlines()
     assert _stored(tables) == _sorted([good, {"pk": {"S": "last"}, "n": {"N": "1"}}])
 

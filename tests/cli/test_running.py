@@ -54,6 +54,12 @@ def test_the_server_of_a_directory(alt_here: Run, with_tables: Any, directory: d
     ]
 
 
+def test_an_argument_that_is_no_utf8(alt_here: Run, alt_server: Any) -> None:  # noqa: ARG001
+    not_utf8 = b"x\xff".decode(errors="surrogateescape")  # as Python has the arguments of a process
+    shown = alt_here("tables", "show", not_utf8)
+    assert (shown.status, shown.err) == (1, "Error: the request has text in it that is no UTF-8\n")
+
+
 def test_a_port_of_this_machine(alt_here: Run, alt_server: Any) -> None:
     port = alt_server.url.rpartition(":")[2]
     status = alt_here("status", "--json", AWS_ENDPOINT_URL_DYNAMODB="", ALT_PORT=port)

@@ -131,3 +131,10 @@ def test_a_limit_that_says_too_little_or_too_much(alt: Any, arguments: tuple[str
     result = alt("usage", *arguments)
     assert result.status == 2
     assert "Give an access key with --read, --write or both" in result.err
+
+
+def test_a_limit_of_what_can_be_no_access_key(alt: Any, tmp_path: Path) -> None:
+    not_utf8 = b"x\xff".decode(errors="surrogateescape")  # as Python has the arguments of a process
+    result = alt("usage", "limit", not_utf8, "--read", "1", "--data-dir", tmp_path)
+    assert result.status == 2
+    assert result.err.endswith("Error: The access key is no UTF-8 text.\n")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alt.validation import blobs, has_lone_surrogate, policy, shapes
+from alt.validation import blobs, policy, shapes
 from alt.validation.limits import Limits
 from alt.validation.shapes import Shape
 from alt.validation.wording import java_text, json_text
@@ -69,28 +69,6 @@ def test_only_what_encodes_back_to_itself_is_base64(text: str) -> None:
     except ValueError:
         canonical = None
     assert (blobs.fault(text) is None) is (canonical == text)
-
-
-@pytest.mark.parametrize(
-    ("request_", "broken"),
-    [
-        ("plain", False),
-        ("\ud83d\ude00".encode("utf-16", "surrogatepass").decode("utf-16"), False),
-        ("\ud800", True),
-        ({"a": [{"b": "x\udfff"}]}, True),
-        ({"\ud800": 1}, True),
-        ({"a": [1, None, True, 1.5, "é"]}, False),
-    ],
-)
-def test_lone_surrogates_are_found_in_values_and_names(request_: Any, broken: bool) -> None:
-    assert has_lone_surrogate(request_) is broken
-
-
-def test_lone_surrogates_are_found_at_any_depth() -> None:
-    deep: Any = "\ud800"
-    for _ in range(5_000):
-        deep = [deep]
-    assert has_lone_surrogate(deep)
 
 
 def member(operation: str, name: str) -> Shape:
