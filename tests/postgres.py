@@ -57,6 +57,11 @@ def unprivileged() -> str:
     return "postgres" if "postgres" in users else "nobody"
 
 
+def name_of(dsn: str) -> str:
+    """The database's name in a DSN as `Cluster.dsn` makes them."""
+    return dsn.partition("@/")[2].partition("?")[0]
+
+
 class Cluster:
     """A running server. `dsn(database)` is where it is reached."""
 
@@ -134,7 +139,7 @@ class Cluster:
 
     def empty(self, dsn: str) -> None:
         """Take everything out of a database with Alt's tables."""
-        name = dsn.partition("@/")[2].partition("?")[0]
+        name = name_of(dsn)
         tables = self.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'alt'", name)
         for (table,) in tables:
             if table not in ("format", "fence"):

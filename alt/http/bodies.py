@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import ujson
@@ -13,10 +12,7 @@ from alt.http import codings, long_json
 from alt.http.request import Request
 from alt.operations import Operation, TwoSteps
 from alt.validation import Checker
-from alt.values.json import has_lone_surrogate
-
-# The bytes of half a surrogate pair, which UTF-8 leaves out: no other character begins with them.
-_SURROGATE = re.compile(rb"\xed[\xa0-\xbf]")
+from alt.values.json import has_broken_text
 
 
 def read(body: bytes) -> Any:
@@ -52,15 +48,5 @@ def read_large(request: Request, check: Checker, operation: Operation) -> tuple[
 
 
 def _refuse_broken_text(body: bytes, parameters: Any) -> None:
-    # ujson reads half a surrogate pair, escaped or as bytes, into a string that no UTF-8 can carry.
-    escaped = b"\\ud" in body or b"\\uD" in body
-    if _has_surrogate_bytes(body) or (escaped and has_lone_surrogate(parameters)):
+    if has_broken_text(body, parameters):
         raise errors.serialization("Invalid UTF-8 in a string")
-
-
-def _has_surrogate_bytes(body: bytes) -> bool:
-    if body.isascii():
-        return False
-    # A search holds the interpreter, so it is made in steps, each of which sees a byte of the next.
-    steps = range(0, len(body), long_json.STEP_BYTES)
-    return any(_SURROGATE.search(body, at, at + long_json.STEP_BYTES + 1) for at in steps)

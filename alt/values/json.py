@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import ujson
+
+# A search holds the interpreter, so a long text is searched in steps.
+STEP_BYTES = 64 * 1024
+
+# The bytes of half a surrogate pair, which UTF-8 leaves out: no other character begins with them.
+_SURROGATE = re.compile(rb"\xed[\xa0-\xbf]")
 
 
 def dumps(value: Any) -> str:
@@ -22,12 +29,24 @@ def is_encodable(text: str) -> bool:
     return True
 
 
-def has_lone_surrogate(parsed: object) -> bool:
-    r"""Whether a string or a name anywhere in parsed JSON has half a surrogate pair.
+def has_broken_text(text: bytes, parsed: object) -> bool:
+    """Whether JSON that was read from a text has half a surrogate pair in it, which no UTF-8 can carry.
 
-    JSON can write one as an escape, and ujson reads its bytes: so only a text with `\u` in it, or with more than ASCII,
-    needs the question.
+    ujson reads its three bytes as well as its escape. What was read is walked through only where there may be an escape.
     """
+    if not text.isascii() and _has_surrogate_bytes(text):
+        return True
+    return (b"\\ud" in text or b"\\uD" in text) and has_lone_surrogate(parsed)
+
+
+def _has_surrogate_bytes(text: bytes) -> bool:
+    # Each step sees a byte of the next.
+    steps = range(0, len(text), STEP_BYTES)
+    return any(_SURROGATE.search(text, at, at + STEP_BYTES + 1) for at in steps)
+
+
+def has_lone_surrogate(parsed: object) -> bool:
+    """Whether a string or a name anywhere in parsed JSON has half a surrogate pair."""
     pending = [parsed]
     while pending:
         value = pending.pop()

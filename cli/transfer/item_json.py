@@ -16,7 +16,7 @@ from typing import Any
 
 import ujson
 
-from alt.values.json import dumps, has_lone_surrogate
+from alt.values.json import dumps, has_broken_text
 from alt.values.types import AttributeValue, Item
 
 TYPES = frozenset(("S", "N", "B", "BOOL", "NULL", "SS", "NS", "BS", "L", "M"))
@@ -75,14 +75,10 @@ def parsed(text: str | bytes, *, plain: bool) -> Any:
         raise ValueError("no UTF-8 text") from None
     except ValueError as fault:
         raise ValueError(f"no JSON: {fault}") from None
-    if not _is_plain_ascii(text) and has_lone_surrogate(read):
+    raw = text if isinstance(text, bytes) else text.encode(errors="surrogatepass")
+    if has_broken_text(raw, read):
         raise ValueError("no UTF-8 text: half a surrogate pair")
     return read
-
-
-def _is_plain_ascii(text: str | bytes) -> bool:
-    """Whether it has neither characters beyond ASCII nor escapes of them."""
-    return text.isascii() and (b"\\u" not in text if isinstance(text, bytes) else "\\u" not in text)
 
 
 def _no_constant(name: str) -> None:

@@ -98,7 +98,7 @@ def reads_meanwhile(client: Any, other: Any, kind: str) -> int:
 
 
 @pytest.mark.parametrize(
-    "kind", [pytest.param("filter", marks=pytest.mark.nightly), "projection", "local index"]
+    "kind", [pytest.param(kind, marks=pytest.mark.nightly if kind == "filter" else ()) for kind in LONG]
 )
 def test_others_are_answered_meanwhile(tiny: Server, kind: str) -> None:
     client, other = tiny.client(read_timeout=300), tiny.client()

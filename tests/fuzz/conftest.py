@@ -39,7 +39,7 @@ class Front:
             b"x-amz-target": target(operation).encode(),
         }
         request = Request(b"POST", b"/", headers, body, True)
-        # The loop's own, since a runner takes signals anew each time, which is a quarter of what a request costs.
+        # `Runner.run` would install a signal handler for each request, a quarter of what a request costs.
         whole = self._runner.get_loop().run_until_complete(self._answered(request))
         head, _, answer = whole.partition(b"\r\n\r\n")
         return int(head.split(b" ", 2)[1]), json.loads(answer) if answer else None

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from alt.http.long_json import STEP_BYTES
+from alt.values.json import STEP_BYTES
 
 LIST = b'{"Limit":1}'
 

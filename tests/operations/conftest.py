@@ -47,8 +47,8 @@ class Service:
         if database is None:
             self.store = Store(directory, "off", on_step, clock=self.clock)
         else:
-            never = math.inf  # by itself: items go when a test says so
-            self.store = RemoteStore(database, clock=self.clock, ttl_interval=never)
+            # Items expire when a test says so, and never by themselves.
+            self.store = RemoteStore(database, clock=self.clock, ttl_interval=math.inf)
             self._runner.run(self._begin())
         engine: Any = DictionaryEngine(self.clock) if in_dictionary else self.store
         ids = (f"00000000-0000-4000-8000-{number:012}" for number in itertools.count(1))

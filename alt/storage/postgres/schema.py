@@ -34,7 +34,7 @@ class Status(NamedTuple):
 
 
 async def check(database: Database) -> None:
-    """Raises UnusableEngineError where there are no tables of Alt's, or others than this version knows, or not in UTF-8."""
+    """Raises UnusableEngineError if Alt's tables are missing or of another format, or the database is not in UTF-8."""
     found, named = await _format(database), _named(database)
     if found is None:
         raise _missing(database)

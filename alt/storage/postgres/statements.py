@@ -1,4 +1,4 @@
-"""Every statement that Alt sends to the database, but what makes its relations (sql/postgres/) and settings (dialect.py).
+"""Every statement that Alt sends to the database, except those that make relations (sql/postgres/) or settings (dialect.py).
 
 They are made of what PostgreSQL 15, CockroachDB and YugabyteDB document, which tests/storage/postgres/test_statements.py
 holds them to. They name no schema: a connection has the one of those whose tables it is for (dialect.py). Rows are locked

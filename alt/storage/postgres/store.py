@@ -311,9 +311,11 @@ class Store:
         replayed: Callable[[Sequence[int]], T],
     ) -> asyncio.Future[T]:
         if token is not None:
-            token = token._replace(token=_without_zero(token.token))
-        if token is not None and (running := self._running.get(token.token)) is not None:
-            raise (transaction_in_progress() if running == token.request else idempotent_parameter_mismatch())
+            token = token._replace(token=_without_nul(token.token))
+            if (running := self._running.get(token.token)) is not None:
+                raise (
+                    transaction_in_progress() if running == token.request else idempotent_parameter_mismatch()
+                )
         unit = Unit([(table.shape_now, write) for table, write in writes], is_transaction=True, token=token)
         future: asyncio.Future[T] = self._access.writer.submit(unit, finish, replayed)
         if token is not None:
@@ -330,6 +332,9 @@ class Store:
         return isinstance(error, FAULTS)
 
 
-def _without_zero(text: str) -> str:
-    """Another text for each: PostgreSQL's have no character zero (https://www.postgresql.org/docs/15/datatype-character.html)."""
+def _without_nul(text: str) -> str:
+    """The text with NUL escaped, so that two texts stay two: PostgreSQL's `text` cannot hold that character.
+
+    https://www.postgresql.org/docs/15/datatype-character.html
+    """
     return text.replace("\\", r"\\").replace("\0", r"\0")

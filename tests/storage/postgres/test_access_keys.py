@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.postgres import name_of
 from tests.storage.postgres.signed import comes_to, refusal, signing
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -119,7 +120,7 @@ def test_without_the_file_nobodys_secret_is_known(
     assert f"{elsewhere} has another master key" in rotated.stderr
     # Nor is it one that the database alone could tell, where that has lost the fingerprint.
     Path(elsewhere).unlink()
-    postgres.execute("DELETE FROM alt.master_key", new_database.partition("@/")[2].partition("?")[0])
+    postgres.execute("DELETE FROM alt.master_key", name_of(new_database))
     started = run_alt("start", "--port", "0", *options, "--auth", "enforce")
     assert started.returncode == 1
     assert f"{elsewhere} is not there" in started.stderr
@@ -141,7 +142,7 @@ def test_what_cannot_be_there_says_so(keys: Keys, run_alt: Run, tmp_path: Path) 
 def test_a_database_of_an_earlier_format_has_keys_once_it_is_migrated(
     postgres: Any, new_database: str, run_alt: Run, keys: Keys
 ) -> None:
-    name = new_database.partition("@/")[2].partition("?")[0]
+    name = name_of(new_database)
     for table in ("access_key", "master_key", "tenant"):
         postgres.execute(f"DROP TABLE alt.{table}", name)
     postgres.execute("UPDATE alt.format SET version = 1", name)
@@ -155,7 +156,7 @@ def test_keys_of_the_format_before_still_sign_once_it_is_migrated(
     postgres: Any, new_database: str, run_alt: Run, keys: Keys, start_server: Any
 ) -> None:
     key = keys("create", "boss")
-    name = new_database.partition("@/")[2].partition("?")[0]
+    name = name_of(new_database)
     postgres.execute("DROP TABLE alt.tenant", name)
     postgres.execute("ALTER TABLE alt.access_key DROP COLUMN tenant", name)
     postgres.execute("UPDATE alt.format SET version = 2", name)

@@ -216,6 +216,11 @@ async def until(found: Callable[[], Any]) -> None:
             await asyncio.sleep(0.005)
 
 
+async def somebody_waits(client: Any) -> bool:
+    """Whether anybody waits for a lock."""
+    return bool(await client.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+
+
 def test_a_group_that_waits_too_long_for_a_lock_is_counted(impatient: Service, empty_database: str) -> None:
     async def is_done_again() -> bool:
         return bool(retries(impatient))
@@ -236,16 +241,12 @@ def test_a_group_that_waits_too_long_for_a_lock_is_counted(impatient: Service, e
 def test_a_group_that_lost_a_race_is_counted(service: Service, empty_database: str) -> None:
     async def write() -> None:
         async with another_client(empty_database) as other:
-
-            async def is_waited_for() -> bool:
-                return bool(await other.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
-
             await other.execute("CREATE TEMPORARY TABLE kept AS SELECT * FROM alt.item")
             await service.begin("DeleteItem", TableName="Music", Key=A)
             async with other.transaction():
                 await other.execute("INSERT INTO alt.item SELECT * FROM kept")
                 writing = asyncio.create_task(service.begin("PutItem", **PUT_A))
-                await until(is_waited_for)
+                await until(lambda: somebody_waits(other))
             await writing
 
     service.run(write())
@@ -253,22 +254,18 @@ def test_a_group_that_lost_a_race_is_counted(service: Service, empty_database: s
 
 
 def test_a_group_that_was_in_a_deadlock_is_counted(service: Service, empty_database: str) -> None:
-    """With who takes the same locks in another order. Who has waited for a second looks for one, and is given up."""
+    """Another client takes the same locks in another order. PostgreSQL gives up who has waited for a second first."""
     put_b = {"TableName": "Music", "Item": {"pk": {"S": "b"}}}
     last = "SELECT source, slot, key FROM alt.item ORDER BY source DESC, slot DESC, key DESC LIMIT 1"
 
     async def write() -> None:
         await service.begin("PutItem", **put_b)
         async with another_client(empty_database) as other:
-
-            async def is_waited_for() -> bool:
-                return bool(await other.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
-
             async with other.transaction():
                 await other.execute(f"SELECT 1 FROM alt.item WHERE (source, slot, key) = ({last}) FOR UPDATE")
                 puts = [{"Put": PUT_A}, {"Put": put_b}]
                 writing = asyncio.create_task(service.begin("TransactWriteItems", TransactItems=puts))
-                await until(is_waited_for)
+                await until(lambda: somebody_waits(other))
                 await other.execute("SELECT 1 FROM alt.item FOR UPDATE")
             await writing
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from alt.config import without_password
-from tests.postgres import Cluster
+from tests.postgres import Cluster, name_of
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 NOWHERE = "postgresql://alt:secret@127.0.0.1:1/alt"
@@ -88,7 +88,7 @@ def test_a_database_without_every_character_is_refused(postgres: Cluster, run_al
 
 
 def test_a_format_of_the_future_is_refused(postgres: Cluster, new_database: str, run_alt: Run) -> None:
-    name = new_database.partition("@/")[2].partition("?")[0]
+    name = name_of(new_database)
     postgres.execute("UPDATE alt.format SET version = 99", name)
     refused = run_alt("start", "--port", "0", "--engine", new_database)
     assert refused.returncode == 1

@@ -20,7 +20,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.conftest import Server
-from tests.postgres import Cluster
+from tests.postgres import Cluster, name_of
 
 SOCKET = ".s.PGSQL.5432"
 COMMIT = b"COMMIT\0"
@@ -223,7 +223,7 @@ def test_a_commit_that_is_cut_is_never_acknowledged_and_never_half(
     cut: str, postgres: Cluster, new_database: str, start_server: Any, tmp_path: Path
 ) -> None:
     proxy = Proxy(tmp_path, postgres.folder / SOCKET)
-    name = new_database.partition("@/")[2].partition("?")[0]
+    name = name_of(new_database)
     server = start_server("--engine", f"postgresql://alt@/{name}?host={tmp_path}")
     client = server.client()
     create(client, "One", "Two")
@@ -295,7 +295,7 @@ def test_a_disk_that_is_full(
 def test_a_statement_that_takes_too_long_is_given_up(
     postgres: Cluster, new_database: str, start_server: Any
 ) -> None:
-    name = new_database.partition("@/")[2].partition("?")[0]
+    name = name_of(new_database)
     server = start_server("--engine", new_database)
     client = server.client()
     create(client, "Music")
@@ -326,7 +326,7 @@ def test_a_database_that_hangs(
     postgres: Cluster, new_database: str, start_server: Any, tmp_path: Path
 ) -> None:
     proxy = Proxy(tmp_path, postgres.folder / SOCKET)
-    name = new_database.partition("@/")[2].partition("?")[0]
+    name = name_of(new_database)
     client = start_server("--engine", f"postgresql://alt@/{name}?host={tmp_path}").client()
     create(client, "Music")
     put(client, "before")
@@ -343,7 +343,7 @@ def test_a_database_that_hangs(
 def test_a_standby_that_is_promoted_has_every_acknowledged_write(
     cluster: Cluster, prepared: Callable[[Cluster], str], start_server: Any
 ) -> None:
-    name = prepared(cluster).partition("@/")[2].partition("?")[0]
+    name = name_of(prepared(cluster))
     standbys = [cluster.standby() for _ in range(2)]
     try:
         # One of the two has to have a write before it is acknowledged: the one that has most is promoted.

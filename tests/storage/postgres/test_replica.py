@@ -13,7 +13,7 @@ import pytest
 
 from alt.storage.postgres.store import Store
 from tests.conftest import Server, prepared_database
-from tests.postgres import Cluster
+from tests.postgres import Cluster, name_of
 from tests.storage.postgres.test_faults import SOCKET, Proxy, assert_refused, status, until, until_ready
 
 pytestmark = pytest.mark.xdist_group("replica")
@@ -60,7 +60,7 @@ class Pair:
     def __init__(self, log: Path) -> None:
         self.cluster = Cluster()
         self.dsn = prepared_database(self.cluster)
-        self.name = self.dsn.partition("@/")[2].partition("?")[0]
+        self.name = name_of(self.dsn)
         self.standby = self.cluster.standby()
         self.log = log
         options = ("--engine", self.dsn, "--engine-replica", self.standby.dsn(self.name))

@@ -19,6 +19,7 @@ from alt.storage.engine import UnusableEngineError
 from alt.storage.postgres import database, dialect, schema, store, tenants
 from alt.storage.postgres.database import EVERYBODYS, Database
 from alt.storage.postgres.store import Store
+from tests.postgres import name_of
 from tests.storage.postgres.signed import PATIENCE_SECONDS, comes_to, refusal, signing
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -62,7 +63,7 @@ class Place:
         return done.stderr
 
     def execute(self, statement: str) -> list[Any]:
-        rows: list[Any] = self._cluster.execute(statement, self.dsn.partition("@/")[2].partition("?")[0])
+        rows: list[Any] = self._cluster.execute(statement, name_of(self.dsn))
         return rows
 
 
@@ -260,7 +261,7 @@ def test_a_replica_is_asked_for_the_tenants_tables(place: Place) -> None:
 
 def test_a_tenants_connections_are_few_and_go_with_its_keys(place: Place) -> None:
     keys = [place.key(name) for name in (None, "acme")]
-    name = place.dsn.partition("@/")[2].partition("?")[0]
+    name = name_of(place.dsn)
 
     def connections() -> int:
         asked = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'alt' AND datname = '{}'"
